@@ -1,0 +1,99 @@
+"""Build SAM 2 from the YAML files that its package ships, and fill it with weights."""
+
+from __future__ import annotations
+
+import importlib.resources
+import logging
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from robustvos.errors import UnknownName, UserError
+from robustvos.sam2.checkpoints import load_checkpoint
+from robustvos.sam2.config import VARIANTS, PromptSampling, Sam2Config
+from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
+
+_HOST = "training.model.sam2.SAM2Train"
+_MEMORY_STRIDE = 16  # of the features that memory attention works on
+logging.getLogger("root").setLevel(logging.WARNING)  # sam2 logs to the root logger while it builds
+
+
+def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None = None) -> Any:
+    """Build a SAM 2 and load its weights.
+
+    Args:
+        config: Which one; None is the embedded nano model.
+        sampling: How training prompts are drawn; it does not change the parameters.
+
+    Returns:
+        A ``training.model.sam2.SAM2Train`` in eval mode on the CPU: SAM 2's own class, which trains and, being a
+        ``SAM2Base``, also serves the tracker. Its ``hidden_dim``, ``mem_dim`` and ``image_size`` say its shapes.
+
+    Raises:
+        UnknownName: If the variant is not known.
+        UserError: If the image size is not a multiple of 32.
+        CheckpointNotFound: If the weights are not where they were looked for; says where to fetch them.
+        CheckpointMismatch: If a key is missing, superfluous or of another shape.
+    """
+    config = config or Sam2Config()
+    model = instantiate(architecture(config), sampling or PromptSampling())
+    load_checkpoint(model, config)
+    return model.eval()
+
+
+def architecture(config: Sam2Config) -> DictConfig:
+    """The hydra node of the model that ``config`` asks for, at its image size."""
+    if config.variant.startswith(TIMM_PREFIX):
+        node = _read_yaml(VARIANTS["sam2.1_hiera_t"].config)
+        use_timm_trunk(node, config.variant)
+    elif config.variant in VARIANTS:
+        node = _read_yaml(VARIANTS[config.variant].config)
+    else:
+        raise UnknownName.of("SAM 2 variant", config.variant, [*VARIANTS, f"{TIMM_PREFIX}NAME"])
+    if config.image_size is not None:
+        _set_image_size(node, config.image_size)
+    return node
+
+
+def instantiate(node: DictConfig, sampling: PromptSampling) -> Any:
+    """Build the official classes named in ``node``, hosted by ``SAM2Train``."""
+    from hydra.utils import instantiate as build
+
+    node = OmegaConf.merge(node, {"_target_": _HOST, **_sampling_arguments(sampling)})
+    node.pop("compile_image_encoder", None)
+    return build(node, _recursive_=True)
+
+
+def _read_yaml(location: str) -> DictConfig:
+    if location.startswith("sam2:"):
+        path = importlib.resources.files("sam2") / location.removeprefix("sam2:")
+    else:
+        path = Path(__file__).parent / location
+    node = OmegaConf.load(str(path)).model
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def _set_image_size(node: DictConfig, image_size: int) -> None:
+    if image_size % 32 or image_size < 64:
+        raise UserError(f"image_size {image_size} is not a multiple of 32 of at least 64; try {max(64, image_size // 32 * 32)}")
+    node.image_size = image_size
+    grid = [image_size // _MEMORY_STRIDE] * 2
+    layer = node.memory_attention.layer
+    layer.self_attention.feat_sizes = grid
+    layer.cross_attention.feat_sizes = grid
+
+
+def _sampling_arguments(sampling: PromptSampling) -> dict[str, Any]:
+    return {
+        "prob_to_use_pt_input_for_train": sampling.point_probability,
+        "prob_to_use_box_input_for_train": sampling.box_probability,
+        "num_init_cond_frames_for_train": sampling.conditioning_frames,
+        "rand_init_cond_frames_for_train": True,
+        "num_frames_to_correct_for_train": sampling.corrected_frames,
+        "rand_frames_to_correct_for_train": True,
+        "add_all_frames_to_correct_as_cond": True,
+        "num_correction_pt_per_frame": sampling.correction_clicks,
+        "prob_to_sample_from_gt_for_train": sampling.ground_truth_click_probability,
+    }

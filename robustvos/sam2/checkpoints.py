@@ -1,0 +1,141 @@
+"""Find, read and check SAM 2 weights: exact keys and shapes, or an error that lists what differs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustvos.errors import CheckpointMismatch, CheckpointNotFound
+from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
+
+WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
+_LISTED = 6  # names shown of each kind of difference
+
+
+def load_checkpoint(model: nn.Module, config: Sam2Config) -> None:
+    """Fill ``model`` with the weights that ``config.checkpoint`` names; ``random`` leaves it as it is.
+
+    Raises:
+        CheckpointNotFound: If the file is not there; says where it was looked for and where to fetch it.
+        CheckpointMismatch: If keys or shapes differ, or a weight is not finite.
+    """
+    if config.checkpoint == "random":
+        return
+    path = find_checkpoint(config)
+    load_exactly(model, read_state(path), str(path))
+
+
+def find_checkpoint(config: Sam2Config) -> Path:
+    """The file that ``config.checkpoint`` means. See :class:`Sam2Config` for the forms it takes."""
+    name = config.checkpoint
+    if name == "auto":
+        return _find_published(config.variant)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if name.count("/") == 1 and not path.suffix and not path.parent.exists():
+        return _fetch_from_hub(name, config.variant)
+    raise CheckpointNotFound(f"no checkpoint at '{name}' (looked in {path.absolute().parent}); {_where_to_get(config.variant)}")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from safetensors or from a torch file, without running code from it.
+
+    SAM 2's files hold it under ``model``, Lightning's under ``state_dict``; both are opened.
+    """
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except Exception as error:
+            raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointMismatch(f"{path} is not a readable checkpoint ({type(error).__name__}); fetch it again") from error
+    for key in ("model", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    return content
+
+
+def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+    """Copy ``state`` into ``model``; every key and shape must agree and every weight be finite.
+
+    Raises:
+        CheckpointMismatch: Listing what is missing, superfluous, of another shape or not finite.
+    """
+    own = model.state_dict()
+    problems = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - own.keys()),
+        "of another shape": [
+            f"{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}"
+            for k in sorted(own.keys() & state.keys())
+            if own[k].shape != state[k].shape
+        ],
+        "not finite": [k for k, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())],
+    }
+    found = [f"{len(names)} {kind} ({_shorten(names)})" for kind, names in problems.items() if names]
+    if found:
+        raise CheckpointMismatch(f"{origin} does not fit this model: {'; '.join(found)}; check variant and version")
+    model.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()})
+
+
+def state_hash(model_or_state: nn.Module | dict[str, Tensor]) -> str:
+    """Sixteen hex digits that identify weights: names, shapes and values (as fp32)."""
+    state: dict[str, Any] = model_or_state.state_dict() if isinstance(model_or_state, nn.Module) else model_or_state
+    digest = hashlib.blake2b(digest_size=8)
+    for key in sorted(state):
+        value = state[key].detach().cpu()
+        digest.update(f"{key}{tuple(value.shape)}".encode())
+        digest.update(value.float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _find_published(variant: str) -> Path:
+    known = VARIANTS.get(variant)
+    if known is None or known.weights is None:
+        raise CheckpointNotFound(f"no weights are published for '{variant}'; give a path, or checkpoint: random to train it")
+    folders = [PACKAGE_WEIGHTS, Path("checkpoints")]
+    if os.environ.get(WEIGHTS_VARIABLE):
+        folders.insert(0, Path(os.environ[WEIGHTS_VARIABLE]))
+    for folder in folders:
+        if (folder / known.weights).is_file():
+            return folder / known.weights
+    looked = ", ".join(str(f / known.weights) for f in folders if f != PACKAGE_WEIGHTS or known.url is None)
+    raise CheckpointNotFound(f"no weights for {variant}: looked for {looked}; {_where_to_get(variant)}")
+
+
+def _where_to_get(variant: str) -> str:
+    known = VARIANTS.get(variant)
+    if known is None or known.url is None:
+        return "give the path of a checkpoint of this variant, or 'random'"
+    return (
+        f"fetch {known.url} ({known.megabytes} MB) into ./checkpoints/ or ${WEIGHTS_VARIABLE}, "
+        f"or set checkpoint to the Hugging Face id {known.hub_id}"
+    )
+
+
+def _fetch_from_hub(repository: str, variant: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    files = {v.hub_id: v.weights for v in VARIANTS.values() if v.hub_id and v.weights}
+    filename = files.get(repository, "model.safetensors")
+    try:
+        return Path(hf_hub_download(repo_id=repository, filename=filename))
+    except Exception as error:
+        raise CheckpointNotFound(
+            f"could not fetch {filename} from Hugging Face '{repository}' ({type(error).__name__}); {_where_to_get(variant)}"
+        ) from error
+
+
+def _shorten(names: list[str]) -> str:
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

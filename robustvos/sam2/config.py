@@ -1,0 +1,88 @@
+"""Which SAM 2 to stand on: its variants, where their weights come from, how large they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
+_META = "https://dl.fbaipublicfiles.com/segment_anything_2"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One architecture and its published weights.
+
+    Attributes:
+        config: YAML with the model node; a path inside the ``sam2`` package, or a file beside this one (``*.yaml``).
+        weights: File name of the published checkpoint; None where none is published.
+        url: Where to fetch it.
+        hub_id: Its Hugging Face repository.
+        megabytes: Size of the file.
+    """
+
+    config: str
+    weights: str | None = None
+    url: str | None = None
+    hub_id: str | None = None
+    megabytes: int = 0
+
+
+def _official(version: str, letter: str, word: str, folder: str, megabytes: int) -> Variant:
+    weights = f"{version}_hiera_{word}.pt"
+    return Variant(
+        config=f"sam2:configs/{version}/{version}_hiera_{letter}.yaml",
+        weights=weights,
+        url=f"{_META}/{folder}/{weights}",
+        hub_id=f"facebook/{version}-hiera-{word.replace('_', '-')}",
+        megabytes=megabytes,
+    )
+
+
+_SIZES = (("t", "tiny", 156), ("s", "small", 184), ("b+", "base_plus", 324), ("l", "large", 898))
+
+VARIANTS: dict[str, Variant] = {
+    "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
+    "nano256": Variant(config="nano256.yaml", weights="nano256.safetensors"),
+    **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
+    **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
+}
+"""Every named variant. ``timm:NAME`` besides: SAM 2.1's memory and decoder on a timm trunk."""
+
+
+@dataclass(frozen=True)
+class Sam2Config:
+    """Which SAM 2, at which size, with which weights.
+
+    Attributes:
+        variant: A name in :data:`VARIANTS`, or ``timm:NAME`` for any timm backbone with features at strides 4 to 32.
+        checkpoint: ``auto`` (weights shipped in the package; for official variants ``checkpoints/<file>`` or
+            ``$ROBUSTVOS_WEIGHTS/<file>``), a path, a Hugging Face id, or ``random`` (no weights; the only choice for
+            timm trunks that were never trained).
+        image_size: Side of the square that frames are resized to; a multiple of 32. None: the variant's own.
+    """
+
+    variant: str = "nano"
+    checkpoint: str = "auto"
+    image_size: int | None = None
+
+
+@dataclass(frozen=True)
+class PromptSampling:
+    """How prompts are drawn from the ground truth in training (SAM 2 paper, appendix D.2.2).
+
+    Attributes:
+        point_probability: Chance that a batch is prompted by clicks or a box rather than by a mask.
+        box_probability: Chance of a box among those.
+        conditioning_frames: At most this many prompted frames at the start.
+        corrected_frames: At most this many frames receive correction clicks.
+        correction_clicks: Clicks on each of them.
+        ground_truth_click_probability: Chance that a correction click ignores the error region.
+    """
+
+    point_probability: float = 0.5
+    box_probability: float = 0.5
+    conditioning_frames: int = 2
+    corrected_frames: int = 2
+    correction_clicks: int = 7
+    ground_truth_click_probability: float = 0.1
