@@ -11,7 +11,8 @@ Conventions, everywhere:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,6 +62,14 @@ class ClipBatch:
     object_to_clip: Tensor
     object_ids: tuple[int, ...]
     annotated: Tensor
+
+    def to(self, device: torch.device | str) -> ClipBatch:
+        """The same batch on another device."""
+        moved = {
+            name: getattr(self, name).to(device, non_blocking=True)
+            for name in ("frames", "masks", "object_to_clip", "annotated")
+        }
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,21 @@ class TrackedFrame:
     logits: Tensor
     presence: Tensor
     predicted_iou: Tensor
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """How one video was tracked.
+
+    Attributes:
+        clip: Name of the video.
+        objects: One record an object, as stored in ``results.json``: clip, object, frames, tags, scores.
+        frames: One ``{frame, object, J, F}`` an annotated frame and object; empty for the amodal task.
+    """
+
+    clip: str
+    objects: tuple[Mapping[str, Any], ...]
+    frames: tuple[Mapping[str, Any], ...] = ()
 
 
 def empty_masks(size: tuple[int, int]) -> Tensor:

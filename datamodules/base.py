@@ -1,0 +1,24 @@
+"""What every datamodule of this house is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import lightning as L
+
+
+class Data(L.LightningDataModule):
+    """A family of datasets.
+
+    Training batches are :class:`robustvos.types.ClipBatch`; validation, test and predict items are
+    :class:`robustvos.types.Video`, one at a time.
+
+    Attributes:
+        name: What results call it.
+        task: ``modal`` (J and F) or ``amodal`` (the four mIoU).
+        skip_first_last: Whether the first and the last annotated frame of a video are left out of its score.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str] = "modal"
+    skip_first_last: bool = False

@@ -1,0 +1,41 @@
+"""Prompts of evaluation videos: each object where it is first seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from robustvos.errors import BadPrompt
+from robustvos.seeding import derive_seed
+from robustvos.types import Prompt
+from robustvos.video.prompts import prompt_from_mask
+
+
+def prompts_where_first_seen(
+    name: str, masks: Sequence[Tensor | None], object_ids: Sequence[int], kind: str
+) -> tuple[Prompt, ...]:
+    """One prompt for each object, on the first annotated frame that shows it.
+
+    Args:
+        name: Of the video; seeds the clicks.
+        masks: Ground truth of each frame, ``(O, H, W)`` bool or None; read only as far as needed.
+        object_ids: ``O`` ids.
+        kind: ``mask``, ``box`` or ``points:N``.
+
+    Raises:
+        BadPrompt: If an object is seen on no annotated frame.
+    """
+    waiting = dict(enumerate(object_ids))
+    prompts: list[Prompt] = []
+    for frame in range(len(masks)):
+        if not waiting:
+            break
+        truth = masks[frame]
+        if truth is None:
+            continue
+        for row in [row for row in waiting if bool(truth[row].any())]:
+            prompts.append(prompt_from_mask(truth[row], waiting.pop(row), kind, frame, seed=derive_seed(name)))
+    if waiting:
+        raise BadPrompt(f"video '{name}': objects {sorted(waiting.values())} are seen on no annotated frame; nothing to prompt")
+    return tuple(prompts)

@@ -1,0 +1,218 @@
+"""The embedded dataset: procedural clips, drawn on the fly, the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.base import Data
+from datamodules.collate import collate_clips
+from datamodules.corruption import Corruption, corrupt_training_clip, corrupted_video
+from datamodules.photometric import Photometric, augment_photometrically
+from datamodules.prompting import prompts_where_first_seen
+from robustvos.errors import UserError
+from robustvos.scenes import RenderedScene, SceneSpec, render_scene
+from robustvos.seeding import numpy_rng
+from robustvos.types import Clip, Video
+from robustvos.video.prompts import parse_prompt_kind
+
+SPLITS = {"train": 0, "val": 1_000_000_000, "test": 2_000_000_000}  # first seed of each; they never meet
+
+
+@dataclass(frozen=True)
+class TrainClips:
+    """What an epoch of training clips is made of.
+
+    Attributes:
+        frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on.
+        frames_per_batch: Clips in a batch are this over their length.
+        batches: Batches in an epoch (of each process).
+        max_objects: Objects in a clip, at most.
+        photometric: Mild augmentation; None: none.
+        corruption: What clips are corrupted by; None: nothing.
+    """
+
+    frames: int | dict[int, int] = 8
+    frames_per_batch: int = 32
+    batches: int = 100
+    max_objects: int = 3
+    photometric: Photometric | None = None
+    corruption: Corruption | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationClips:
+    """What validation and test are made of.
+
+    Attributes:
+        clips: Clips for each condition; the same ones under each, so that conditions and systems can be paired.
+        frames: Length of a clip.
+        conditions: ``clean`` and names of corruptions.
+        severity: Strength of the corruptions, 1 to 5.
+        preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
+        max_objects: Objects in a clip, at most.
+        prompt: ``mask``, ``box`` or ``points:N`` on the first frame.
+    """
+
+    clips: int = 25
+    frames: int = 16
+    conditions: tuple[str, ...] = ("clean",)
+    severity: float = 3.0
+    preset: str = "intended"
+    max_objects: int = 3
+    prompt: str = "mask"
+
+
+class Shapes(Data):
+    """Procedural clips of textured objects that move, cross, hide each other and reappear.
+
+    Args:
+        size: Side of the square frames, pixels.
+        train: Training clips.
+        val: Validation clips.
+        test: Test clips; split by seed from the former two.
+        seed: Of training clips' corruptions and augmentation. The clips of validation and test never change.
+        workers: Processes that draw clips.
+    """
+
+    name = "shapes"
+    skip_first_last = True  # the first frame is given, as in DAVIS's semi-supervised protocol
+
+    def __init__(
+        self,
+        size: int = 128,
+        train: TrainClips = TrainClips(),  # noqa: B008
+        val: EvaluationClips = EvaluationClips(),  # noqa: B008
+        test: EvaluationClips = EvaluationClips(),  # noqa: B008
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.train, self.val, self.test = train, val, test
+        self.seed = seed
+        self.workers = workers
+        for clips in (val, test):
+            parse_prompt_kind(clips.prompt)
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of this epoch: clips that no other epoch has."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        world = self.trainer.world_size if self.trainer else 1
+        frames = clip_length(self.train.frames, epoch)
+        batch_size = max(1, self.train.frames_per_batch // frames)
+        count = self.train.batches * batch_size * world
+        dataset = ShapesClips(self.train, self.size, frames, first=epoch * 1_000_000, count=count, seed=self.seed)
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            collate_fn=collate_clips,
+            num_workers=self.workers,
+            worker_init_fn=_one_thread if self.workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._videos(self.val, "val")
+
+    def test_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._videos(self.test, "test")
+
+    def predict_dataloader(self) -> DataLoader:
+        """The test videos."""
+        return self.test_dataloader()
+
+    def _videos(self, clips: EvaluationClips, split: str) -> DataLoader:
+        return DataLoader(ShapesVideos(clips, self.size, split), batch_size=None, num_workers=0)
+
+
+class ShapesClips(Dataset):
+    """Training clips ``first`` to ``first + count``; item ``i`` depends on nothing but ``i`` and the seed."""
+
+    def __init__(self, settings: TrainClips, size: int, frames: int, first: int, count: int, seed: int) -> None:
+        self.settings = settings
+        self.spec = SceneSpec(size=(size, size), frames=frames, max_objects=settings.max_objects)
+        self.first, self.count, self.seed = first, count, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Clip:
+        number = SPLITS["train"] + self.first + index
+        scene = render_scene(self.spec, numpy_rng("shapes", self.seed, number))
+        clip = Clip(
+            name=f"shapes_train_{number:09d}",
+            frames=frames_tensor(scene),
+            masks=torch.from_numpy(scene.modal),
+            object_ids=scene.object_ids,
+            amodal=torch.from_numpy(scene.amodal),
+        )
+        if self.settings.photometric is not None:
+            clip = augment_photometrically(clip, self.settings.photometric, self.seed)
+        if self.settings.corruption is not None:
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed)
+        return clip
+
+
+class ShapesVideos(Dataset):
+    """Every clip under every condition, condition by condition."""
+
+    def __init__(self, clips: EvaluationClips, size: int, split: str) -> None:
+        self.clips = clips
+        self.spec = SceneSpec(size=(size, size), frames=clips.frames, max_objects=clips.max_objects)
+        self.split = split
+
+    def __len__(self) -> int:
+        return self.clips.clips * len(self.clips.conditions)
+
+    def __getitem__(self, index: int) -> Video:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        condition, number = divmod(index, self.clips.clips)
+        seed = SPLITS[self.split] + number
+        scene = render_scene(self.spec, numpy_rng("shapes", 0, seed))
+        masks = list(torch.from_numpy(scene.modal))
+        name = f"shapes_{self.split}_{number:04d}"
+        video = Video(
+            name=name,
+            frames=list(frames_tensor(scene)),
+            object_ids=scene.object_ids,
+            masks=masks,
+            amodal=list(torch.from_numpy(scene.amodal)),
+            prompts=prompts_where_first_seen(name, masks, scene.object_ids, self.clips.prompt),
+            frame_names=tuple(f"{t:05d}" for t in range(self.clips.frames)),
+            size=self.spec.size,
+        )
+        return corrupted_video(video, self.clips.conditions[condition], self.clips.severity, self.clips.preset)
+
+
+def clip_length(frames: int | Mapping[int, int], epoch: int) -> int:
+    """Length of training clips in ``epoch``.
+
+    >>> [clip_length({0: 2, 3: 8}, epoch) for epoch in (0, 2, 3, 9)]
+    [2, 2, 8, 8]
+
+    Raises:
+        UserError: If the schedule does not start at epoch 0.
+    """
+    if isinstance(frames, int):
+        return frames
+    if 0 not in frames:
+        raise UserError(f"the schedule of clip lengths {dict(frames)} must start at epoch 0")
+    return frames[max(start for start in frames if start <= epoch)]
+
+
+def frames_tensor(scene: RenderedScene) -> torch.Tensor:
+    """``(T, 3, H, W)`` uint8."""
+    return torch.from_numpy(scene.frames).permute(0, 3, 1, 2).contiguous()
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

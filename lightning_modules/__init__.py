@@ -1,0 +1,6 @@
+"""Training and evaluation loops. Torch code that is not about looping lives in ``robustvos``."""
+
+from lightning_modules.optimisation import Optimisation
+from lightning_modules.promptable_vos import PromptableVOS
+
+__all__ = ["Optimisation", "PromptableVOS"]

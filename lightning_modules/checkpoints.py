@@ -1,0 +1,84 @@
+"""Trained weights and the base they belong to: provenance, shipped adapters, export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from robustvos.adapters import Adapter
+from robustvos.errors import CheckpointMismatch
+from robustvos.sam2.checkpoints import state_hash
+from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which base weights an adapter stands on.
+
+    Attributes:
+        variant: Name of the base.
+        image_size: Side of its input.
+        hash: Of its weights; see :func:`robustvos.sam2.checkpoints.state_hash`.
+    """
+
+    variant: str
+    image_size: int
+    hash: str
+
+    @classmethod
+    def of(cls, config: Sam2Config, model: nn.Module) -> Provenance:
+        """Of a base that no adapter has touched yet."""
+        return cls(config.variant, int(model.image_size), state_hash(model))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return asdict(self)
+
+    def check(self, other: Mapping[str, Any] | None) -> None:
+        """Refuse weights trained on another base.
+
+        Raises:
+            CheckpointMismatch: Naming both.
+        """
+        if other is None:
+            raise CheckpointMismatch("the checkpoint does not say which base it was trained on; was it written by another program?")
+        if other["hash"] != self.hash:
+            raise CheckpointMismatch(
+                f"the checkpoint was trained on {other['variant']} with weights {other['hash']}, but this base is "
+                f"{self.variant} with weights {self.hash}; choose the same --sam2 and its checkpoint"
+            )
+
+
+@dataclass(frozen=True)
+class ShippedAdapter:
+    """A trained adapter in the package."""
+
+    name: str
+    state: dict[str, Tensor]
+
+
+def save_adapter(path: Path, adapter: Adapter, base: Provenance) -> None:
+    """Write an adapter as safetensors with its class and base in the metadata."""
+    metadata = {"adapter": type(adapter).__name__, "variant": base.variant, "base_hash": base.hash}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.adapter_state_dict().items()}
+    save_file(state, path, metadata=metadata)
+
+
+def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter | None:
+    """The adapter in the package that was trained on ``base`` and fits ``adapter``; None if there is none."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in adapter.adapter_state_dict().items()}
+    for path in sorted(PACKAGE_WEIGHTS.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("adapter") != type(adapter).__name__ or metadata.get("base_hash") != base.hash:
+                continue
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if {name: tuple(tensor.shape) for name, tensor in state.items()} == wanted:
+            return ShippedAdapter(path.stem, state)
+    return None

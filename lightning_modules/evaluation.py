@@ -1,0 +1,90 @@
+"""Track one video and score it, frame by frame."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustvos.metrics.amodal_scores import AmodalScores
+from robustvos.metrics.rules import ScoringRules
+from robustvos.metrics.video_scores import VideoScores
+from robustvos.sam2.tracker import Tracker
+from robustvos.types import Prompt, TrackedFrame, Video, VideoResult
+
+METRICS = {"modal": ("J&F", "J", "F"), "amodal": ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")}
+"""Figures of each task, the main one first."""
+
+
+def track_video(
+    tracker: Tracker, video: Video, restore: Callable[[Tensor], Tensor] | None = None
+) -> Iterator[tuple[Tensor, TrackedFrame]]:
+    """Stream a video: each frame as the tracker saw it, ``(3, H, W)`` uint8, and what was found on it."""
+    told: dict[int, list[Prompt]] = defaultdict(list)
+    for prompt in video.prompts:
+        told[prompt.frame].append(prompt)
+    for t in range(len(video.frames)):
+        frame = video.frames[t]
+        if restore is not None:
+            frame = restore(frame)
+        yield frame, tracker.step(frame, told.get(t, ()))
+
+
+class Scorer:
+    """Scores of one video under its task.
+
+    Args:
+        video: What is tracked.
+        task: ``modal`` (J and F) or ``amodal`` (the four mIoU; needs amodal truth).
+        rules: Which frames count; modal only.
+    """
+
+    def __init__(self, video: Video, task: str, rules: ScoringRules) -> None:
+        self.video = video
+        tags = {**video.tags, "corruption": video.corruption}
+        self.scores: VideoScores | AmodalScores
+        if task == "amodal":
+            self.scores = AmodalScores(video.name, video.object_ids, tags=tags)
+        else:
+            self.scores = VideoScores(video.name, video.object_ids, rules=rules, tags=tags)
+
+    def update(self, tracked: TrackedFrame) -> None:
+        """Score a frame if it carries ground truth."""
+        modal = self.video.masks[tracked.index]
+        if modal is None:
+            return
+        prediction = masks_in_order(tracked, self.video)
+        if isinstance(self.scores, AmodalScores):
+            amodal = self.video.amodal[tracked.index] if self.video.amodal is not None else None
+            if amodal is not None:
+                self.scores.update(tracked.index, prediction, amodal, modal)
+        else:
+            self.scores.update(tracked.index, prediction, modal)
+
+    def result(self) -> VideoResult:
+        """Scores of the whole video."""
+        frames: list[Mapping[str, Any]] = []
+        if isinstance(self.scores, VideoScores):
+            frames = [
+                {"frame": s.frame, "object": s.object_id, "J": s.region, "F": s.contour} for s in self.scores.frame_scores()
+            ]
+        return VideoResult(self.video.name, tuple(self.scores.objects()), tuple(frames))
+
+
+def masks_in_order(tracked: TrackedFrame, video: Video) -> Tensor:
+    """``(O, H, W)`` bool on the CPU in the order of the video's ids; objects not introduced yet are empty."""
+    masks = torch.zeros(len(video.object_ids), *video.size, dtype=torch.bool)
+    position = {object_id: i for i, object_id in enumerate(video.object_ids)}
+    for object_id, mask in zip(tracked.object_ids, tracked.masks.cpu(), strict=True):
+        if object_id in position:
+            masks[position[object_id]] = mask
+    return masks
+
+
+def mean_score(result: VideoResult, metric: str) -> float | None:
+    """Mean of one figure over the video's objects; None where no object has it."""
+    values = [o["scores"][metric] for o in result.objects if o["scores"].get(metric) is not None]
+    return sum(values) / len(values) if values else None

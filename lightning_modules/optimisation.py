@@ -1,0 +1,48 @@
+"""AdamW with a warm-up and a cosine, from a handful of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How parameters are trained.
+
+    Attributes:
+        learning_rate: Peak, after the warm-up.
+        weight_decay: AdamW's, on everything that is trained.
+        warmup_steps: Linear from 0 to the peak.
+        final_fraction: The cosine ends at this fraction of the peak.
+    """
+
+    learning_rate: float = 5e-6
+    weight_decay: float = 0.1
+    warmup_steps: int = 0
+    final_fraction: float = 0.1
+
+
+def adamw_with_cosine(parameters: Iterable[nn.Parameter], settings: Optimisation, total_steps: int) -> dict[str, Any]:
+    """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step."""
+    optimiser = torch.optim.AdamW(list(parameters), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, settings, total_steps))
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "learning_rate"}}
+
+
+def learning_rate_factor(step: int, settings: Optimisation, total_steps: int) -> float:
+    """Learning rate at ``step``, relative to its peak.
+
+    >>> settings = Optimisation(warmup_steps=10, final_fraction=0.1)
+    >>> [round(learning_rate_factor(step, settings, 110), 3) for step in (0, 9, 10, 60, 110)]
+    [0.1, 1.0, 1.0, 0.55, 0.1]
+    """
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    progress = min(1.0, (step - settings.warmup_steps) / max(1, total_steps - settings.warmup_steps))
+    return settings.final_fraction + (1 - settings.final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))

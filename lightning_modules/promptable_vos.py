@@ -1,0 +1,209 @@
+"""PromptableVOS: a SAM 2, what is added to it, and what is done to frames before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.checkpoints import Provenance, find_shipped_adapter
+from lightning_modules.evaluation import METRICS, Scorer, mean_score, track_video
+from lightning_modules.optimisation import Optimisation, adamw_with_cosine
+from robustvos.adapters import Adapter
+from robustvos.errors import UserError
+from robustvos.metrics.rules import rules_of
+from robustvos.sam2.build import build_sam2
+from robustvos.sam2.config import PromptSampling, Sam2Config
+from robustvos.sam2.losses import LossWeights, segmentation_loss
+from robustvos.sam2.tracker import Tracker
+from robustvos.sam2.training import forward_clips, training_input
+from robustvos.seeding import derive_seed
+from robustvos.types import ClipBatch, Video, VideoResult
+
+
+class PromptableVOS(L.LightningModule):
+    """Hosts a SAM 2 and an adapter; trains, validates, tests, predicts.
+
+    Without an adapter the SAM 2 is frozen and can only be measured; unless its checkpoint is ``random``, in which case
+    all of it is trained: that is how a base is made.
+
+    Args:
+        sam2: The base.
+        adapter: What is added to it; None: nothing.
+        sampling: How training prompts are drawn.
+        loss: Weights of the loss.
+        optimisation: Learning rate and its schedule.
+        protocol: How modal masks are scored: ``davis`` or ``release``.
+        seed: Of prompts and gate noise in training.
+
+    Attributes:
+        tracker: The tracker at work, for callbacks; None between videos.
+    """
+
+    def __init__(
+        self,
+        sam2: Sam2Config = Sam2Config(),  # noqa: B008
+        adapter: Adapter | None = None,
+        sampling: PromptSampling = PromptSampling(),  # noqa: B008
+        loss: LossWeights = LossWeights(),  # noqa: B008
+        optimisation: Optimisation = Optimisation(),  # noqa: B008
+        protocol: str = "davis",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.rules = rules_of(protocol)
+        self.protocol = protocol
+        self.config = sam2
+        self.sam2 = build_sam2(sam2, sampling)
+        self.base = Provenance.of(sam2, self.sam2)
+        self.adapter = adapter
+        self.loss = loss
+        self.optimisation = optimisation
+        self.seed = seed
+        self.tracker: Tracker | None = None
+        self.adapter_origin: str | None = None
+        self.trains_base = adapter is None and sam2.checkpoint == "random"
+        if adapter is not None:
+            adapter.attach(self.sam2)
+        elif not self.trains_base:
+            self.sam2.requires_grad_(False)
+
+    # What is trained, and what is saved of it
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """Parameters that change in training."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW on what is trained, warm-up and cosine over the whole run."""
+        parameters = self.trained_parameters()
+        if not parameters:
+            raise UserError("nothing to train: this system is a frozen SAM 2; choose one with an adapter, e.g. --model moga")
+        return adamw_with_cosine(parameters, self.optimisation, int(self.trainer.estimated_stepping_batches))
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What was trained, and nothing of a frozen base."""
+        state = super().state_dict(*args, **kwargs)
+        if self.adapter is None or kwargs.get("destination") is not None:
+            return state
+        trained = {name for name, _ in self.adapter.named_trainable_parameters()}
+        return {name: value for name, value in state.items() if name in trained}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load what :meth:`state_dict` gave; exact keys and shapes, or CheckpointMismatch."""
+        if self.adapter is None:
+            return super().load_state_dict(state_dict, strict=strict, assign=assign)
+        return self.adapter.load_adapter_state_dict(state_dict)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the base that the trained weights belong to."""
+        checkpoint["base"] = self.base.as_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that were trained on another base."""
+        if self.adapter is not None:
+            self.base.check(checkpoint.get("base"))
+        self.adapter_origin = "checkpoint"
+
+    # Training
+
+    def on_fit_start(self) -> None:
+        """SAM 2 is built in eval mode; clicks are drawn, and dropout is on, only in training mode."""
+        self.train()
+
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
+        """Prompt the first frames of each clip, track the others, compare with the truth."""
+        step = self.trainer.fit_loop.total_batch_idx
+        torch.manual_seed(derive_seed("noise", self.seed, step, self.global_rank))
+        if hasattr(self.adapter, "object_to_clip"):
+            self.adapter.object_to_clip = batch.object_to_clip
+        inputs = training_input(batch, self.sam2.image_size)
+        outputs = forward_clips(self.sam2, inputs, seed=derive_seed("prompts", self.seed, step))
+        losses = segmentation_loss(outputs, inputs.masks, self.loss, batch.annotated)
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch.names))
+        return losses["loss"]
+
+    # Evaluation
+
+    def on_validation_start(self) -> None:
+        """Outside of training, an adapter must have been trained."""
+        if self.trainer.state.fn != "fit":
+            self._require_trained_adapter()
+
+    def on_test_start(self) -> None:
+        """An adapter must have been trained."""
+        self._require_trained_adapter()
+
+    def on_predict_start(self) -> None:
+        """An adapter must have been trained."""
+        self._require_trained_adapter()
+
+    def validation_step(self, video: Video, batch_idx: int) -> VideoResult:
+        """Track a video and log its mean score."""
+        return self._evaluate(video, "val")
+
+    def test_step(self, video: Video, batch_idx: int) -> VideoResult:
+        """Track a video and log its mean score."""
+        return self._evaluate(video, "test")
+
+    def predict_step(self, video: Video, batch_idx: int) -> None:
+        """Track a video; callbacks write what they want of it."""
+        self._track(video, None)
+
+    @property
+    def task(self) -> str:
+        """``modal`` or ``amodal``, as the data say."""
+        return getattr(getattr(self.trainer, "datamodule", None), "task", "modal")
+
+    def _evaluate(self, video: Video, stage: str) -> VideoResult:
+        skip_ends = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
+        rules = replace(self.rules, skip_first_last=skip_ends)
+        scorer = Scorer(video, self.task, rules)
+        self._track(video, scorer)
+        result = scorer.result()
+        for metric in METRICS[self.task]:
+            score = mean_score(result, metric)
+            if score is not None:
+                self.log(f"{stage}/{metric}", score, on_step=False, on_epoch=True, batch_size=1, sync_dist=False)
+        self._tell("on_video_end", video, result)
+        return result
+
+    def _track(self, video: Video, scorer: Scorer | None) -> None:
+        object_to_clip = getattr(self.adapter, "object_to_clip", None)
+        if object_to_clip is not None:
+            self.adapter.object_to_clip = None
+        self.tracker = Tracker(self.sam2, non_overlapping=self.task == "modal", num_frames=len(video.frames))
+        self._tell("on_video_start", video)
+        for frame, tracked in track_video(self.tracker, video):
+            if scorer is not None:
+                scorer.update(tracked)
+            self._tell("on_tracked_frame", video, frame, tracked)
+        self.tracker = None
+
+    def _tell(self, event: str, *what: Any) -> None:
+        """Tell those callbacks that listen to videos."""
+        for callback in self.trainer.callbacks:
+            listener = getattr(callback, event, None)
+            if listener is not None:
+                listener(self.trainer, self, *what)
+
+    def _require_trained_adapter(self) -> None:
+        """Load the adapter that is shipped for this base, or refuse: its numbers would be the frozen model's."""
+        if self.adapter is None or not self.adapter.is_identity():
+            return
+        shipped = find_shipped_adapter(self.adapter, self.base)
+        if shipped is None:
+            raise UserError(
+                f"{type(self.adapter).__name__} on {self.config.variant} was never trained: its numbers would be those of "
+                "the frozen model. Give --ckpt_path, train it with fit, or measure the frozen model with --model sam2"
+            )
+        self.adapter.load_adapter_state_dict(shipped.state)
+        self.adapter_origin = shipped.name
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Training batches move; videos stay where they are and move frame by frame."""
+        return batch.to(device) if isinstance(batch, ClipBatch) else batch

@@ -1,0 +1,102 @@
+"""Names on the command line: ``--data davis``, ``--model moga``, ``--sam2 nano`` are files in ``configs/``.
+
+The file name is the registry. A name, a class or a path that replaces an earlier choice must also replace its
+arguments: jsonargparse would otherwise keep the former dataset's root or the former adapter's rank. A ``null`` before
+the new value makes it forget them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from robustvos.errors import UnknownName
+
+KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base"}
+EVALUATIONS = ("validate", "test", "predict")
+DEFAULT_SYSTEM = "moga"
+DEFAULT_DATA = "shapes"
+
+
+def known_names(configs: Path, kind: str) -> list[str]:
+    """Names that ``--kind`` takes, read off the folder."""
+    return sorted(path.stem for path in (configs / kind).glob("*.yaml"))
+
+
+def expand(argv: Sequence[str], configs: Path) -> list[str]:
+    """Spell out the names in the arguments of a Lightning subcommand.
+
+    Args:
+        argv: Subcommand first; as typed.
+        configs: Folder with ``data/``, ``model/`` and ``sam2/``.
+
+    Returns:
+        Arguments that LightningCLI understands. Without ``--config`` and ``--model``, evaluations measure the default
+        system; without any data they use the embedded shapes.
+
+    Raises:
+        UnknownName: If a name is neither in the registry, nor a path, nor a class; suggests the nearest.
+    """
+    if not argv:
+        return []
+    spelt = [argv[0]]
+    for flag, value in _pairs(argv[1:]):
+        kind = flag.removeprefix("--") if flag else None
+        if kind in KINDS and value is not None:
+            spelt += _replacement(kind, value, configs)
+        else:
+            spelt += [token for token in (flag, value) if token is not None]
+    return [spelt[0], *_defaults(argv, configs), *spelt[1:]]
+
+
+def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
+    """Flags of :data:`KINDS` with their values; every other token alone, as ``(None, token)``."""
+    rest = iter(tokens)
+    for token in rest:
+        flag, _, value = token.partition("=")
+        if flag.removeprefix("--") in KINDS and flag.startswith("--"):
+            yield flag, value if "=" in token else next(rest, None)
+        else:
+            yield None, token
+
+
+def _replacement(kind: str, value: str, configs: Path) -> list[str]:
+    if kind == "sam2":
+        return [_base_argument(_resolve(kind, value, configs))]
+    return [f"--{kind}=null", f"--{kind}={_resolve(kind, value, configs)}"]
+
+
+def _base_argument(path: str) -> str:
+    """The base is an argument of the system; every field is set, so that nothing of a former base is left."""
+    fields = {"variant": "nano", "checkpoint": "auto", "image_size": None}
+    fields.update(yaml.safe_load(Path(path).read_text()))
+    return f"--model.sam2={json.dumps(fields)}"
+
+
+def _resolve(kind: str, value: str, configs: Path) -> str:
+    registered = configs / kind / f"{value}.yaml"
+    if registered.is_file():
+        return str(registered)
+    is_path = Path(value).is_file()
+    is_class = kind != "sam2" and ("." in value or value[:1].isupper()) and not value.endswith((".yaml", ".yml"))
+    if is_path or is_class or value == "null":
+        return value
+    raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))
+
+
+def _defaults(argv: Sequence[str], configs: Path) -> list[str]:
+    """What an evaluation uses when nothing was said; put first, so that anything said later wins."""
+    if argv[0] not in EVALUATIONS or any(token in ("-h", "--help") for token in argv):
+        return []
+    said = {token.partition("=")[0].split(".")[0] for token in argv[1:]} | {token.partition("=")[0] for token in argv[1:]}
+    if said & {"--config", "-c"}:
+        return []
+    defaults = []
+    if not any(token.partition("=")[0] == "--model" for token in argv[1:]):
+        defaults.append(f"--model={configs / 'model' / f'{DEFAULT_SYSTEM}.yaml'}")
+    if "--data" not in said:
+        defaults.append(f"--data={configs / 'data' / f'{DEFAULT_DATA}.yaml'}")
+    return defaults
