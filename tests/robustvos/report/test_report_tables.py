@@ -1,0 +1,218 @@
+"""Laws of the tables: which figures stand where, and which never stand together."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from robustvos.report.published import published_for
+from robustvos.report.results import load_result
+from robustvos.report.sections import make_sections
+from robustvos.report.table import Cell, Row, Table, is_emphasised
+from robustvos.report.tables import (
+    amodal_difference_table,
+    amodal_tables,
+    difference_table,
+    published_tables,
+    score_table,
+)
+
+CLIPS = ("a", "b", "c", "d")
+CONDITIONS = ("clean", "rain", "fog")
+
+
+def scores(offset: float = 0.0, **by_condition: float) -> dict:
+    """Four clips under three conditions; clips differ more than systems do."""
+    return {
+        (clip, f"corruption={condition}"): 0.3 + 0.1 * i - 0.05 * j + offset + by_condition.get(condition, 0.0)
+        for i, clip in enumerate(CLIPS)
+        for j, condition in enumerate(CONDITIONS)
+    }
+
+
+def only_section(*paths):
+    (section,) = make_sections([load_result(path) for path in paths])
+    return section
+
+
+def named(table: Table, row: str) -> dict[str, Cell | None]:
+    return next(dict(zip(table.columns, r.cells, strict=True)) for r in table.rows if r.name == row)
+
+
+def test_columns_are_clean_then_corruptions_in_the_papers_order_then_their_mean(write_run):
+    table = score_table(only_section(write_run("sam2", scores())), "J")
+    assert table.columns == ("clean", "fog", "rain", "corrupted mean")
+
+
+def test_condition_cells_are_the_stored_aggregates(write_run):
+    table = score_table(only_section(write_run("sam2", scores())), "J")
+    fog = named(table, "sam2")["fog"]
+    expected = statistics.fmean(v for (_, tag), v in scores().items() if tag == "corruption=fog")
+    assert (fog.mean, fog.low, fog.high) == pytest.approx((expected, expected - 0.05, expected + 0.05))
+    assert table.column_notes[0] == "4 clips"
+
+
+def test_corrupted_mean_leaves_clean_out_and_its_interval_holds_it(write_run):
+    cell = named(score_table(only_section(write_run("sam2", scores(clean=0.3))), "J"), "sam2")["corrupted mean"]
+    expected = statistics.fmean(v for (_, tag), v in scores().items() if tag != "corruption=clean")
+    assert cell.mean == pytest.approx(expected)
+    assert cell.low < cell.mean < cell.high
+    assert (cell.clips, cell.objects) == (4, 8)
+
+
+def test_a_dataset_without_conditions_has_one_column(write_run):
+    table = score_table(only_section(write_run("sam2", {("a", "corruption=clean"): 0.4, ("b", ""): 0.6})), "J")
+    assert table.columns == ("all",)
+    assert table.rows[0].cells[0].mean == pytest.approx(0.5)
+
+
+def test_weather_is_a_condition_too(write_run):
+    section = only_section(write_run("sam2", {("a", "weather=night"): 0.4, ("b", "weather=fog"): 0.6}))
+    assert score_table(section, "J").columns == ("fog", "night", "all")
+
+
+def test_reference_comes_first(write_run):
+    section = only_section(write_run("lora", scores()), write_run("sam2", scores()), write_run("moga", scores()))
+    assert [row.name for row in score_table(section, "J").rows] == ["sam2", "lora", "moga"]
+
+
+def test_constant_gain_is_found_exactly_whatever_the_spread_of_clips(write_run):
+    table = difference_table(only_section(write_run("sam2", scores()), write_run("moga", scores(0.02))), "J")
+    for cell in table.rows[0].cells:
+        assert (cell.mean, cell.low, cell.high) == pytest.approx((0.02, 0.02, 0.02))
+
+
+def test_difference_is_antisymmetric(write_run):
+    section = only_section(write_run("sam2", scores()), write_run("moga", scores(fog=0.1, rain=-0.04)))
+    forth, back = difference_table(section, "J", "sam2"), difference_table(section, "J", "moga")
+    for one, other in zip(forth.rows[0].cells, back.rows[0].cells, strict=True):
+        assert one.mean == pytest.approx(-other.mean)
+
+
+def test_difference_counts_only_common_clips(write_run):
+    mine = {("a", ""): 0.5, ("b", ""): 0.7, ("z", ""): 0.9}
+    theirs = {("a", ""): 0.4, ("b", ""): 0.4, ("y", ""): 0.0}
+    cell = difference_table(only_section(write_run("sam2", theirs), write_run("moga", mine)), "J").rows[0].cells[0]
+    assert cell.mean == pytest.approx(0.2)
+    assert cell.clips == 2
+
+
+def test_systems_are_compared_with_the_reference_of_their_own_base(write_run):
+    small = write_run("sam2", scores(), folder="s")
+    large = write_run("sam2", scores(0.2), folder="l", base="large")
+    rival = write_run("moga", scores(0.25), base="large")
+    table = difference_table(only_section(small, large, rival), "J")
+    assert len(table.rows) == 1
+    assert table.rows[0].cells[0].mean == pytest.approx(0.05)
+
+
+def test_no_reference_no_difference_table(write_run):
+    assert difference_table(only_section(write_run("moga", scores())), "J") is None
+
+
+@pytest.mark.parametrize("field", ["dataset", "protocol", "prompt"])
+def test_what_may_not_be_mixed_is_kept_apart(write_run, field):
+    runs = [load_result(write_run("sam2", scores())), load_result(write_run("moga", scores(), **{field: "other"}))]
+    assert [len(section.runs) for section in make_sections(runs)] == [1, 1]
+
+
+def test_equal_systems_get_names_that_differ(write_run):
+    seeds = [write_run("moga", scores(), folder=f"m{seed}", seed=seed) for seed in (0, 1)]
+    section = only_section(*seeds, write_run("sam2", scores()))
+    names = [name for name, _ in section.runs]
+    assert names[0] == "sam2"
+    assert len(set(names)) == 3
+    assert all("seed" in name for name in names[1:])
+
+
+def test_a_system_tested_again_shows_its_newest_run_only(write_run):
+    old = write_run("moga", scores(), folder="old", created="2026-01-01T00:00:00")
+    new = write_run("moga", scores(0.1), folder="new", created="2026-02-01T00:00:00")
+    section = only_section(new, old)
+    assert [run.path for _, run in section.runs] == [new]
+    assert [run.path for run in section.superseded] == [old]
+
+
+AMODAL = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
+
+
+def amodal_scores(offset: float = 0.0) -> dict:
+    rows = {
+        ("a", "category=occlusion"): (0.8, 0.6, 0.2, 0.1),
+        ("b", "category=occlusion"): (0.6, 0.4, None, 0.3),
+        ("c", "category=mobile"): (0.7, 0.5, 0.4, 0.2),
+    }
+    return {key: tuple(None if v is None else v + offset for v in row) for key, row in rows.items()}
+
+
+def test_amodal_tables_count_only_clips_that_define_a_metric(write_run):
+    section = only_section(write_run("sam2", amodal_scores(), metrics=AMODAL, dataset="realvas"))
+    everything, mobile, occlusion = amodal_tables(section)
+    assert everything.columns == AMODAL
+    assert [cell.clips for cell in everything.rows[0].cells] == [3, 3, 2, 3]
+    assert everything.rows[0].cells[2].mean == pytest.approx(0.3)
+    assert (mobile.title, mobile.rows[0].cells[2].mean) == ("Category: mobile", 0.4)
+    assert [cell.clips for cell in occlusion.rows[0].cells] == [2, 2, 1, 2]
+
+
+def test_amodal_difference_is_over_clips_that_both_define(write_run):
+    section = only_section(
+        write_run("sam2", amodal_scores(), metrics=AMODAL), write_run("moga", amodal_scores(0.05), metrics=AMODAL)
+    )
+    table = amodal_difference_table(section)
+    assert [cell.clips for cell in table.rows[0].cells] == [3, 3, 2, 3]
+    assert all(cell.mean == pytest.approx(0.05) for cell in table.rows[0].cells)
+
+
+def test_published_rows_stand_only_by_their_dataset_and_say_so(write_run):
+    here = only_section(write_run("sam2", scores(), dataset="mvseg_adv", protocol="release"))
+    tables = published_tables(here)
+    assert tables
+    assert all(row.source for table in tables for row in table.rows)
+    assert all("Not comparable" in table.caption for table in tables)
+    assert "4 clips were tested here, 202 in the paper" in tables[0].caption
+    assert published_tables(only_section(write_run("sam2", scores()))) == []
+
+
+def test_another_protocol_is_named_as_not_comparable(write_run):
+    section = only_section(write_run("sam2", scores(), dataset="youtube_vos_c", protocol="davis"))
+    assert "'release'" in published_tables(section)[0].caption
+
+
+def test_measured_rows_join_the_published_ones_on_the_whole_dataset_under_the_same_protocol(write_run):
+    complete = {(f"clip{i}", "weather=fog"): (0.6, 0.5, 0.7) for i in range(149)}
+    section = only_section(
+        write_run("sam2", complete, metrics=("J&F", "J", "F"), dataset="acdc_video", protocol="release")
+    )
+    table = published_tables(section)[0]
+    assert [bool(row.source) for row in table.rows] == [False] + [True] * 5
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([0.6, 0.5, 0.7])
+    assert "Not comparable" not in table.caption
+
+
+def test_published_j_and_f_is_the_mean_of_j_and_f_as_printed():
+    for dataset in ("mvseg_adv", "acdc_video", "youtube_vos_c", "youtube_vos"):
+        for _, (both, region, contour) in published_for(dataset)[0].rows:
+            assert abs(both - (region + contour) / 2) <= 0.1 + 1e-9
+
+
+def test_published_spreads_have_the_shape_of_their_rows():
+    for table in published_for("realvas"):
+        assert all(len(values) == len(table.columns) == len(table.metrics) for _, values in table.rows)
+        assert not table.stds or [len(s) for s in table.stds] == [len(table.columns)] * len(table.rows)
+
+
+def test_only_measured_bests_and_decided_differences_are_bold():
+    rows = (Row("a", (Cell(0.5),)), Row("b", (Cell(0.6),)), Row("paper", (Cell(0.9),), source="x"))
+    table = Table("scores", "", "", ("fog",), rows, ("J",))
+    assert [is_emphasised(table, i, 0) for i in range(3)] == [False, True, False]
+    rows = (Row("a", (Cell(0.1, -0.01, 0.2),)), Row("b", (Cell(-0.1, -0.2, -0.01),)), Row("c", (Cell(0.3),)))
+    table = Table("differences", "", "", ("fog",), rows, ("J",))
+    assert [is_emphasised(table, i, 0) for i in range(3)] == [False, True, False]
+
+
+def test_ties_as_shown_are_bold_together():
+    rows = (Row("a", (Cell(0.60001),)), Row("b", (Cell(0.6),)), Row("c", (None,)))
+    table = Table("scores", "", "", ("fog",), rows, ("J",))
+    assert [is_emphasised(table, i, 0) for i in range(3)] == [True, True, False]
