@@ -1,0 +1,172 @@
+"""MoGA: memory-object-conditioned gated-rank adaptation, as the paper's text has it.
+
+Beside each adapted projection stands a low-rank update of ``R`` rank-1 components, shared by all objects. In front of
+every tracked frame, an MLP reads the object pointers in the memory and opens some of the components::
+
+    pointers (P, B, C) -> logits (P, B, N, R) -> gates z in {0, 1} -> mean over P -> (B, N, R)
+    h = W0 x + B (mean_p(z_p) * A x)                                  per object, for each of N projections
+
+On Hiera-B+ at rank 128, with the image encoder's layer norms (41,440), 1,142,368 parameters are trained.
+The public code differs: see :class:`robustvos.adapters.moga_release.MoGARelease`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from robustvos.adapters import projections
+from robustvos.adapters.base import Adapter
+from robustvos.adapters.gate import PointerGate, decided_gate, sampled_gate
+from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.low_rank import LowRank
+from robustvos.adapters.pointers import (
+    check_pointers,
+    mean_per_clip,
+    object_pointers,
+    pointer_sizes,
+    pointer_tokens,
+)
+from robustvos.errors import UnknownName, UserError
+
+Conditioning = Literal["object", "memory", "none"]
+
+
+class MoGA(Adapter):
+    """Memory-object-conditioned gated-rank adaptation.
+
+    Args:
+        rank: Number ``R`` of rank-1 components of each update (Table 7: 128).
+        tau: Temperature of the Gumbel-sigmoid, above 0 (Table 8: 0.3).
+        conditioning: ``object``: each object's gates come from its own pointers. ``memory``: the pointers of all
+            objects of a clip are averaged first, and all its objects share the gates. ``none``: no gates, every
+            component open, which is LoRA (Table 6).
+        gate_hidden: Size of the gate MLP's hidden layers; one MLP per layer of memory attention.
+        scale: Factor of the updates.
+        layer_norms: Layer norms trained besides: a preset or patterns, see
+            :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
+        gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
+
+    Attributes:
+        tau: May be set at any time; a callback anneals it.
+        object_to_clip: ``(B,)`` int64, which clip each object belongs to; only ``memory`` asks. None: all to one clip.
+            To be set by the host before each training step that puts several clips side by side.
+        record_gates: Keep the latest gates, for monitors.
+        gates: ``layers.{i}.{projection}`` -> ``(B, R)`` float, detached: the share of the object's pointers that open
+            each component on the latest tracked frame. Empty unless ``record_gates``, and with ``none``.
+
+    Raises:
+        UserError: If an argument is out of range. UnknownName: If the conditioning is not known.
+
+    A frame that finds no pointer in the memory has nothing to open the gates with and gets nothing added.
+
+    Source: RobustPVOS, section 4.2, equations 2 to 6. There the sum of equation 6 runs over objects; SAM 2 keeps each
+    object apart on the batch dimension, so that here it runs over an object's stored pointers.
+    """
+
+    def __init__(
+        self,
+        rank: int = 128,
+        tau: float = 0.3,
+        conditioning: Conditioning = "object",
+        gate_hidden: int = 16,
+        scale: float = 1.0,
+        layer_norms: str | Sequence[str] = "image_encoder",
+        gate_bias: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if rank < 1 or gate_hidden < 1:
+            raise UserError(f"rank is {rank} and gate_hidden {gate_hidden}; both must be at least 1")
+        if not tau > 0:
+            raise UserError(f"tau is {tau}; a temperature must be above 0")
+        if conditioning not in get_args(Conditioning):
+            raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
+        self.rank = rank
+        self.tau = tau
+        self.conditioning = conditioning
+        self.gate_hidden = gate_hidden
+        self.scale = scale
+        self.layer_norms = layer_norms
+        self.gate_bias = gate_bias
+        self.object_to_clip: Tensor | None = None
+        self.record_gates = False
+        self.gates: dict[str, Tensor] = {}
+        self._open: list[dict[str, Tensor]] | None = None  # per layer and projection (B, R), during a call
+
+    def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
+        """Memory attention's projections."""
+        return projections.memory_attention_targets(model)
+
+    def check(self, model: nn.Module) -> None:
+        """The gates need object pointers in the memory."""
+        if self.conditioning != "none":
+            check_pointers(model, type(self).__name__)
+
+    def host_parameters(self, model: nn.Module) -> list[str]:
+        """The layer norms."""
+        return layer_norm_parameters(model, self.layer_norms)
+
+    def install(self, model: nn.Module) -> list[RemovableHandle]:
+        """Create updates and gates; hang the former beside the projections, the latter before memory attention."""
+        self.low_rank = projections.low_rank_updates(model, self.rank)
+        handles = projections.add_to_outputs(model, self.low_rank, self._delta)
+        if self.conditioning == "none":
+            return handles
+        memory_attention = model.get_submodule("memory_attention")
+        _, self.pointer_dim = pointer_sizes(model)
+        self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(next(self.low_rank.parameters()))
+        return [
+            *handles,
+            memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
+            memory_attention.register_forward_hook(self._forget_gates, always_call=True),
+        ]
+
+    def adds_nothing(self) -> bool:
+        """Whether every ``B`` is zero."""
+        return projections.adds_nothing(self.low_rank)
+
+    def _new_gate(self) -> PointerGate:
+        return PointerGate(self.pointer_dim, self.gate_hidden, len(projections.PROJECTIONS), self.rank, self.gate_bias)
+
+    def _set_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.enabled:
+            return
+        pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
+        self._open = [
+            dict(zip(projections.PROJECTIONS, self._gates_of(gate, pointers).unbind(1), strict=True))
+            for gate in self.pointer_gates
+        ]
+        if self.record_gates:
+            self.gates = {
+                f"layers.{i}.{name}": gate.detach()
+                for i, layer in enumerate(self._open)
+                for name, gate in layer.items()
+            }
+
+    def _gates_of(self, gate: nn.Module, pointers: Tensor) -> Tensor:
+        """Pointers ``(P, B, C)`` -> gates ``(B, N, R)``, averaged over the pointers."""
+        count, objects, _ = pointers.shape
+        if not count:
+            return pointers.new_zeros(objects, len(projections.PROJECTIONS), self.rank)
+        if self.conditioning == "object":
+            return self._binary(gate(pointers)).mean(0)
+        means, clip_row = mean_per_clip(pointers, self.object_to_clip)
+        return self._binary(gate(means))[clip_row]
+
+    def _binary(self, logits: Tensor) -> Tensor:
+        return sampled_gate(logits, self.tau) if self.training else decided_gate(logits)
+
+    def _forget_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self._open = None
+
+    def _delta(self, layer: int, name: str, update: LowRank, x: Tensor) -> Tensor | None:
+        if not self.enabled:
+            return None
+        if self.conditioning == "none":
+            return update.delta(x, scale=self.scale)
+        if self._open is None:
+            raise RuntimeError("MoGA's gates are set when memory_attention is called: call it rather than its layers")
+        return update.delta(x, self._open[layer][name], self.scale)

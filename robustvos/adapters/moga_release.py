@@ -1,0 +1,202 @@
+"""MoGA as its public code has it: where it differs from the paper's text, and its parameter names.
+
+Per layer of memory attention there are two updates, one shared by the queries and keys of self-attention and one for
+the queries of cross-attention. Each stands in front of its projection (``x + scale * B (mean(z) * A x)`` goes in)
+and has a gate of its own that reads each pointer *token* by itself. On Hiera-B+ at rank 128 exactly
+1,094,112 parameters are trained: 4 x 263,168 and 41,440 of the image encoder's layer norms.
+
+Source: facts of the public release of RobustPVOS (parameter names, shapes, constants); see the paper for the idea.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from robustvos.adapters.base import Adapter
+from robustvos.adapters.gate import decided_gate, sampled_gate
+from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.low_rank import gated_low_rank
+from robustvos.adapters.pointers import check_pointers, pointer_sizes, pointer_tokens
+from robustvos.adapters.projections import memory_attention_targets
+from robustvos.errors import CheckpointMismatch, UserError
+
+PLACES: dict[str, tuple[str, ...]] = {
+    "sa": ("self_attn.q_proj", "self_attn.k_proj"),
+    "ca": ("cross_attn_image.q_proj",),
+}
+"""Each update -> the projections whose input it changes."""
+
+
+class TokenGate(nn.Module):
+    """Gate logits of one update from one pointer token: ``mem -> hidden`` linear, then a two-layer MLP.
+
+    Args:
+        mem_dim: Size of a token.
+        hidden_dim: Size of the first layer; the second has half of it.
+        rank: Number of components.
+    """
+
+    def __init__(self, mem_dim: int, hidden_dim: int, rank: int) -> None:
+        super().__init__()
+        self.masklet_proj = nn.Linear(mem_dim, hidden_dim)
+        half = hidden_dim // 2
+        self.object_gate = nn.Sequential(nn.Linear(hidden_dim, half), nn.ReLU(), nn.Linear(half, rank))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Pointer tokens ``(T, B, mem_dim)`` -> logits ``(T, B, R)``."""
+        return self.object_gate(self.masklet_proj(tokens))
+
+
+class ReleaseLayer(nn.Module):
+    """Gates and matrices of one layer of memory attention, under the release's names.
+
+    Args:
+        layer: The layer of the model that they are for.
+        mem_dim: Size of a pointer token.
+        hidden_dim: Size of a pointer.
+        rank: Number of components.
+    """
+
+    def __init__(self, layer: nn.Module, mem_dim: int, hidden_dim: int, rank: int) -> None:
+        super().__init__()
+        for place, paths in PLACES.items():
+            width = cast(nn.Linear, layer.get_submodule(paths[0])).in_features
+            self.add_module(f"{place}_gate", TokenGate(mem_dim, hidden_dim, rank))
+            self.add_module(f"{place}_lora_A", nn.Linear(width, rank, bias=False))  # drawn with a = sqrt 5, as LoRA's
+            self.add_module(f"{place}_lora_B", nn.Linear(rank, width, bias=False))
+            nn.init.zeros_(self.matrices(place)[1])
+
+    def gate(self, place: str) -> nn.Module:
+        """The gate of an update."""
+        return self.get_submodule(f"{place}_gate")
+
+    def matrices(self, place: str) -> tuple[Tensor, Tensor]:
+        """``A (R, in)`` and ``B (in, R)`` of an update."""
+        return self.get_parameter(f"{place}_lora_A.weight"), self.get_parameter(f"{place}_lora_B.weight")
+
+
+class MoGARelease(Adapter):
+    """The public release's variant of MoGA.
+
+    Args:
+        rank: Number ``R`` of components.
+        tau: Temperature, above 0; the release keeps it fixed.
+        alpha: The updates are scaled by ``alpha / rank``.
+        layer_norms: Layer norms trained besides: a preset or patterns, see
+            :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
+
+    Attributes:
+        record_gates: Keep the latest gates, for monitors.
+        gates: ``layers.{i}.{sa|ca}`` -> ``(B, R)``, the share of an object's pointer tokens that open each component.
+
+    Raises:
+        UserError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        rank: int = 128,
+        tau: float = 0.3,
+        alpha: float = 1.0,
+        layer_norms: str | Sequence[str] = "image_encoder",
+    ) -> None:
+        super().__init__()
+        if rank < 1 or not tau > 0:
+            raise UserError(f"rank is {rank} and tau {tau}; rank must be at least 1, tau above 0")
+        self.rank = rank
+        self.tau = tau
+        self.alpha = alpha
+        self.layer_norms = layer_norms
+        self.record_gates = False
+        self.gates: dict[str, Tensor] = {}
+        self._open: dict[tuple[int, str], Tensor] | None = None  # (B, R) each, while memory attention runs
+
+    def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
+        """Memory attention's projections."""
+        return memory_attention_targets(model)
+
+    def check(self, model: nn.Module) -> None:
+        """The gates need object pointers in the memory."""
+        check_pointers(model, type(self).__name__)
+
+    def host_parameters(self, model: nn.Module) -> list[str]:
+        """The layer norms."""
+        return layer_norm_parameters(model, self.layer_norms)
+
+    def install(self, model: nn.Module) -> list[RemovableHandle]:
+        """Create updates and gates, nested so that their names are the release's; hang the hooks."""
+        memory_attention = model.get_submodule("memory_attention")
+        layers = list(model.get_submodule("memory_attention.layers").children())
+        mem_dim, hidden_dim = pointer_sizes(model)
+        own = nn.ModuleList(ReleaseLayer(layer, mem_dim, hidden_dim, self.rank) for layer in layers)
+        self.memory_attention = nn.ModuleDict({"layers": own}).to(next(memory_attention.parameters()))
+        hooks = [
+            layer.get_submodule(path).register_forward_pre_hook(partial(self._change_input, i, place))
+            for i, layer in enumerate(layers)
+            for place, paths in PLACES.items()
+            for path in paths
+        ]
+        return [
+            *hooks,
+            memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
+            memory_attention.register_forward_hook(self._forget_gates, always_call=True),
+        ]
+
+    def adds_nothing(self) -> bool:
+        """Whether every ``B`` is zero."""
+        return not any(bool(layer.matrices(place)[1].any()) for layer in self._layers() for place in PLACES)
+
+    def release_state_dict(self) -> dict[str, Tensor]:
+        """The trained tensors under the release's names (those of its checkpoint's ``model``, less the frozen part)."""
+        return {name.split(".", 1)[1]: tensor for name, tensor in self.adapter_state_dict().items()}
+
+    def load_release_state_dict(self, model_state: Mapping[str, Tensor]) -> None:
+        """Load the trained tensors from the ``model`` of a release checkpoint; its frozen part is passed over.
+
+        Raises:
+            CheckpointMismatch: If one is missing or has another shape.
+        """
+        wanted = [name for name, _ in self.named_trainable_parameters()]
+        found = {name: model_state[key] for name in wanted if (key := name.split(".", 1)[1]) in model_state}
+        if not found:
+            raise CheckpointMismatch(
+                "no trained tensor of the MoGA release is in this checkpoint; give its 'model' dictionary"
+            )
+        self.load_adapter_state_dict(found)
+
+    def _layers(self) -> list[ReleaseLayer]:
+        return cast("list[ReleaseLayer]", list(self.get_submodule("memory_attention.layers").children()))
+
+    def _set_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.enabled:
+            return
+        tokens = pointer_tokens(memory_attention, args, kwargs)
+        self._open = {
+            (i, place): self._gates_of(layer.gate(place), tokens)
+            for i, layer in enumerate(self._layers())
+            for place in PLACES
+        }
+        if self.record_gates:
+            self.gates = {f"layers.{i}.{place}": gate.detach() for (i, place), gate in self._open.items()}
+
+    def _gates_of(self, gate: nn.Module, tokens: Tensor) -> Tensor:
+        if not len(tokens):
+            return tokens.new_zeros(tokens.shape[1], self.rank)
+        logits = gate(tokens)
+        return (sampled_gate(logits, self.tau) if self.training else decided_gate(logits)).mean(0)
+
+    def _forget_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self._open = None
+
+    def _change_input(self, layer: int, place: str, projection: nn.Module, args: tuple[Tensor]) -> tuple[Tensor] | None:
+        if not self.enabled:
+            return None
+        if self._open is None:
+            raise RuntimeError("MoGA's gates are set when memory_attention is called: call it rather than its layers")
+        a, b = self._layers()[layer].matrices(place)
+        return (args[0] + gated_low_rank(args[0], a, b, self._open[layer, place], self.alpha / self.rank),)
