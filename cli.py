@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, NoReturn
 
 from robustvos.errors import UnknownName, UserError
 
@@ -65,10 +66,18 @@ def run_loop(argv: list[str]) -> object:
     import callbacks
     import datamodules
     import lightning_modules
+    from robustvos.commands.messages import condense, quieten
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
 
     load_plugins()
+    quieten()
+
+    class Parser(LightningArgumentParser):
+        """Errors in one line."""
+
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+            raise UserError(condense(message)) from ex
 
     class Loops(LightningCLI):
         """LightningCLI with the callbacks that every run has; each can be set, or switched off, by its flags."""
@@ -79,6 +88,9 @@ def run_loop(argv: list[str]) -> object:
                 parser.add_lightning_class_args(callback, name)
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
             parser.set_defaults({"checkpoint.save_last": True})
+
+        def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+            return Parser(**{**kwargs, "prog": "cli.py"})
 
         def before_instantiate_classes(self) -> None:
             config = self.config[self.subcommand]

@@ -10,7 +10,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.checkpoints import Provenance, find_shipped_adapter
+from robustvos.sam2.provenance import Provenance, find_shipped_adapter
 from lightning_modules.evaluation import METRICS, Scorer, mean_score, track_video
 from lightning_modules.optimisation import Optimisation, adamw_with_cosine
 from robustvos.adapters import Adapter

@@ -11,14 +11,13 @@ from robustvos.adapters import projections
 from robustvos.adapters.base import Adapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.adapters.low_rank import LowRank
-from robustvos.errors import UserError
 
 
 class LoRA(Adapter):
     """Low-rank updates of memory attention's projections, the same for all objects.
 
     Args:
-        rank: Number of components of each update, at least 1.
+        rank: Number of components of each update, at least 1. None: half the width of memory attention, as MoGA's.
         scale: Factor of the updates (LoRA's ``alpha / rank``).
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
@@ -29,11 +28,15 @@ class LoRA(Adapter):
     Source: Hu et al., ICLR 2022; compared with MoGA in RobustPVOS, Table 4.
     """
 
-    def __init__(self, rank: int = 128, scale: float = 1.0, layer_norms: str | Sequence[str] = "image_encoder") -> None:
+    def __init__(
+        self,
+        rank: int | None = None,
+        scale: float = 1.0,
+        layer_norms: str | Sequence[str] = "image_encoder",
+    ) -> None:
         super().__init__()
-        if rank < 1:
-            raise UserError(f"rank is {rank}; an adapter needs at least 1")
-        self.rank = rank
+        projections.check_rank(rank)
+        self.wanted_rank = rank
         self.scale = scale
         self.layer_norms = layer_norms
 
@@ -47,6 +50,7 @@ class LoRA(Adapter):
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
         """Create the updates and hang them beside the projections."""
+        self.rank = projections.rank_for(model, self.wanted_rank)
         self.low_rank = projections.low_rank_updates(model, self.rank)
         return projections.add_to_outputs(model, self.low_rank, self._delta)
 

@@ -39,7 +39,8 @@ class MoGA(Adapter):
     """Memory-object-conditioned gated-rank adaptation.
 
     Args:
-        rank: Number ``R`` of rank-1 components of each update (Table 7: 128).
+        rank: Number ``R`` of rank-1 components of each update. None: half the width of memory attention, which is the
+            paper's 128 (Table 7) on every official SAM 2 and 32 on nano.
         tau: Temperature of the Gumbel-sigmoid, above 0 (Table 8: 0.3).
         conditioning: ``object``: each object's gates come from its own pointers. ``memory``: the pointers of all
             objects of a clip are averaged first, and all its objects share the gates. ``none``: no gates, every
@@ -51,6 +52,7 @@ class MoGA(Adapter):
         gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
 
     Attributes:
+        rank: ``R``; known once attached.
         tau: May be set at any time; a callback anneals it.
         object_to_clip: ``(B,)`` int64, which clip each object belongs to; only ``memory`` asks. None: all to one clip.
             To be set by the host before each training step that puts several clips side by side.
@@ -69,7 +71,7 @@ class MoGA(Adapter):
 
     def __init__(
         self,
-        rank: int = 128,
+        rank: int | None = None,
         tau: float = 0.3,
         conditioning: Conditioning = "object",
         gate_hidden: int = 16,
@@ -78,13 +80,14 @@ class MoGA(Adapter):
         gate_bias: float = 1.0,
     ) -> None:
         super().__init__()
-        if rank < 1 or gate_hidden < 1:
-            raise UserError(f"rank is {rank} and gate_hidden {gate_hidden}; both must be at least 1")
+        projections.check_rank(rank)
+        if gate_hidden < 1:
+            raise UserError(f"gate_hidden is {gate_hidden}; a gate needs at least 1 hidden unit")
         if not tau > 0:
             raise UserError(f"tau is {tau}; a temperature must be above 0")
         if conditioning not in get_args(Conditioning):
             raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
-        self.rank = rank
+        self.wanted_rank = rank
         self.tau = tau
         self.conditioning = conditioning
         self.gate_hidden = gate_hidden
@@ -111,6 +114,7 @@ class MoGA(Adapter):
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
         """Create updates and gates; hang the former beside the projections, the latter before memory attention."""
+        self.rank = projections.rank_for(model, self.wanted_rank)
         self.low_rank = projections.low_rank_updates(model, self.rank)
         handles = projections.add_to_outputs(model, self.low_rank, self._delta)
         if self.conditioning == "none":

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from robustvos.adapters.low_rank import LowRank
+from robustvos.errors import UserError
 
 PROJECTIONS: dict[str, str] = {
     "self_attn_q": "self_attn.q_proj",
@@ -34,6 +35,19 @@ def memory_attention_targets(model: nn.Module) -> dict[str, type[nn.Module]]:
     for i in range(max(1, len(layers))):
         targets |= {f"memory_attention.layers.{i}.{path}": nn.Linear for path in PROJECTIONS.values()}
     return targets
+
+
+def check_rank(rank: int | None) -> None:
+    """Raise UserError unless ``rank`` is at least 1, or None: to be read off the model."""
+    if rank is not None and rank < 1:
+        raise UserError(f"rank is {rank}; an adapter needs at least 1")
+
+
+def rank_for(model: nn.Module, rank: int | None) -> int:
+    """``rank``, or if it is None half the width of the model's memory attention."""
+    if rank is not None:
+        return rank
+    return adapted_projections(model)[0]["self_attn_q"].in_features // 2
 
 
 def low_rank_updates(model: nn.Module, rank: int) -> nn.ModuleList:

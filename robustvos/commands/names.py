@@ -65,8 +65,8 @@ def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
 
 def _replacement(kind: str, value: str, configs: Path) -> list[str]:
     if kind == "sam2":
-        return [_base_argument(_resolve(kind, value, configs))]
-    return [f"--{kind}=null", f"--{kind}={_resolve(kind, value, configs)}"]
+        return [_base_argument(resolve(kind, value, configs))]
+    return [f"--{kind}=null", f"--{kind}={resolve(kind, value, configs)}"]
 
 
 def _base_argument(path: str) -> str:
@@ -76,7 +76,8 @@ def _base_argument(path: str) -> str:
     return f"--model.sam2={json.dumps(fields)}"
 
 
-def _resolve(kind: str, value: str, configs: Path) -> str:
+def resolve(kind: str, value: str, configs: Path) -> str:
+    """The file of a registered name; a path or a class stays as it is. Raises UnknownName for anything else."""
     registered = configs / kind / f"{value}.yaml"
     if registered.is_file():
         return str(registered)
@@ -91,11 +92,11 @@ def _defaults(argv: Sequence[str], configs: Path) -> list[str]:
     """What an evaluation uses when nothing was said; put first, so that anything said later wins."""
     if argv[0] not in EVALUATIONS or any(token in ("-h", "--help") for token in argv):
         return []
-    said = {token.partition("=")[0].split(".")[0] for token in argv[1:]} | {token.partition("=")[0] for token in argv[1:]}
+    said = {token.partition("=")[0] for token in argv[1:]}
     if said & {"--config", "-c"}:
         return []
     defaults = []
-    if not any(token.partition("=")[0] == "--model" for token in argv[1:]):
+    if "--model" not in said:
         defaults.append(f"--model={configs / 'model' / f'{DEFAULT_SYSTEM}.yaml'}")
     if "--data" not in said:
         defaults.append(f"--data={configs / 'data' / f'{DEFAULT_DATA}.yaml'}")

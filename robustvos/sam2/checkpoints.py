@@ -55,14 +55,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except Exception as error:
             raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointMismatch(f"{path} is not a readable checkpoint ({type(error).__name__}); fetch it again") from error
+    content = read_checkpoint(path)
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     return content
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a torch file without running code from it.
+
+    Raises:
+        CheckpointMismatch: If it is truncated, or holds anything but tensors and plain containers.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointMismatch(f"{path} is not a readable checkpoint ({type(error).__name__}); fetch it again") from error
 
 
 def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:

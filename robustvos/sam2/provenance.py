@@ -1,4 +1,4 @@
-"""Trained weights and the base they belong to: provenance, shipped adapters, export."""
+"""Trained weights and the base they belong to: provenance, adapters shipped in the package, adapters on disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from robustvos.adapters import Adapter
-from robustvos.errors import CheckpointMismatch
-from robustvos.sam2.checkpoints import state_hash
+from robustvos.adapters.base import Adapter
+from robustvos.errors import CheckpointMismatch, CheckpointNotFound
+from robustvos.sam2.checkpoints import read_checkpoint, state_hash
 from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
 
 
@@ -82,3 +82,24 @@ def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter |
         if {name: tuple(tensor.shape) for name, tensor in state.items()} == wanted:
             return ShippedAdapter(path.stem, state)
     return None
+
+
+def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
+    """Trained weights from a run's checkpoint or from an exported file, after checking that they belong to ``base``.
+
+    Raises:
+        CheckpointNotFound: If there is no file.
+        CheckpointMismatch: If it cannot be read, or was trained on another base.
+    """
+    if not path.is_file():
+        raise CheckpointNotFound(f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt")
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            origin = {"hash": metadata.get("base_hash"), "variant": metadata.get("variant")} if metadata else None
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    else:
+        content = read_checkpoint(path)
+        origin, state = content.get("base"), content.get("state_dict", {})
+    base.check(origin)
+    return state
