@@ -13,6 +13,7 @@ from robustvos.adapters import Adapter
 from robustvos.commands.names import DEFAULT_SYSTEM, resolve
 from robustvos.errors import UserError
 from robustvos.sam2.build import build_sam2
+from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.provenance import Provenance, find_shipped_adapter, read_adapter
 
@@ -28,12 +29,14 @@ class System:
         base: Name of the SAM 2 it stands on.
         model: The SAM 2, with the adapter attached.
         adapter: What was added; None: nothing.
+        base_hash: Of the base's weights, before anything was added.
     """
 
     name: str
     base: str
     model: Any
     adapter: Adapter | None
+    base_hash: str
 
 
 def load_system(model: str = DEFAULT_SYSTEM, sam2: str = "nano", weights: bool = True) -> System:
@@ -50,7 +53,7 @@ def load_system(model: str = DEFAULT_SYSTEM, sam2: str = "nano", weights: bool =
         config = replace(config, checkpoint="random")
     base = build_sam2(config)
     adapter = _instantiate(settings.get("adapter"))
-    return System(Path(model).stem, config.variant, base, adapter)
+    return System(Path(model).stem, config.variant, base, adapter, state_hash(base))
 
 
 def load_trained_system(model: str, sam2: str, ckpt_path: Path | None) -> System:
@@ -64,8 +67,7 @@ def load_trained_system(model: str, sam2: str, ckpt_path: Path | None) -> System
         if ckpt_path is not None:
             raise UserError(f"--model {system.name} has no adapter to load {ckpt_path} into; did you mean another --model?")
         return system
-    image_size_config = Sam2Config(variant=system.base)
-    provenance = Provenance.of(image_size_config, system.model)
+    provenance = Provenance(system.base, system.model.image_size, system.base_hash)
     system.adapter.attach(system.model)
     if ckpt_path is not None:
         system.adapter.load_adapter_state_dict(read_adapter(ckpt_path, provenance))

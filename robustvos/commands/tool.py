@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
+import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+import docstring_parser
 
-from robustvos.commands.messages import condense
 from robustvos.errors import UserError
 
 
-class _Parser(ArgumentParser):
-    """Errors in one line."""
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, by way of the door."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise UserError(condense(message)) from ex
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
 
 
 def run_tool(function: Callable[..., Any], argv: Sequence[str], positional: Sequence[str] = ()) -> Any:
     """Parse ``argv`` (subcommand first) into the arguments of ``function`` and call it.
 
     Args:
-        function: With type hints and a docstring in Google's style.
+        function: With type hints and a docstring in Google's style. A ``list`` is a flag that may be repeated, or any
+            number of positional words; a ``bool`` is a switch.
         argv: As typed.
         positional: Arguments that need no flag, in order.
     """
-    summary = (function.__doc__ or "").split("\n\n")[0]
-    parser = _Parser(prog=f"cli.py {argv[0]}", description=summary)
-    parser.add_function_arguments(function, as_positional=bool(positional), skip=None)
-    parsed = parser.parse_args(list(argv[1:]))
-    return function(**{name: value for name, value in parsed.as_dict().items()})
+    parser = tool_parser(function, f"cli.py {argv[0]}", positional)
+    return function(**vars(parser.parse_args(list(argv[1:]))))
+
+
+def tool_parser(function: Callable[..., Any], program: str, positional: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of :func:`run_tool`."""
+    documentation = docstring_parser.parse(inspect.getdoc(function) or "")
+    texts = {p.arg_name: (p.description or "").replace("\n", " ").replace("%", "%%") for p in documentation.params}
+    description = "\n\n".join(filter(None, [documentation.short_description, documentation.long_description]))
+    parser = _Parser(program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    hints = typing.get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind, is_list = _element(hints[name])
+        required = parameter.default is inspect.Parameter.empty
+        text = texts.get(name, "")
+        if name in positional:
+            parser.add_argument(name, type=kind, help=text, **({"nargs": "+"} if is_list else {}))
+            continue
+        if not required and parameter.default not in (None, False):
+            text += f" (default: {parameter.default})"
+        options: dict[str, Any] = {"dest": name, "default": None if required else parameter.default, "help": text}
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            options |= {"type": kind, "required": required, "metavar": name.upper(), **({"action": "append"} if is_list else {})}
+        parser.add_argument(f"--{name}", **options)
+    return parser
+
+
+def _element(hint: Any) -> tuple[Any, bool]:
+    """Type of one value, and whether there may be several: ``list[str] | None`` -> ``(str, True)``."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (hint,) = (h for h in typing.get_args(hint) if h is not type(None))
+    if typing.get_origin(hint) is list:
+        return typing.get_args(hint)[0], True
+    return hint, False

@@ -1,0 +1,34 @@
+"""``cli.py report RUN...``: one page of tables and pictures from any number of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustvos.commands.tool import run_tool
+from robustvos.report.page import build_report
+from robustvos.report.results import find_results, load_result
+from robustvos.report.sections import make_sections
+from robustvos.report.tables import section_tables
+from robustvos.report.text import format_table
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the subcommand."""
+    run_tool(report, argv, positional=["runs"])
+
+
+def report(runs: list[Path], out: Path, title: str = "robustvos report", reference: str = "sam2") -> None:
+    """Write OUT/index.html (self-contained), tables.md, tables.tex and tables.csv, and print the tables.
+
+    Args:
+        runs: Folders that are searched for results.json and TensorBoard events, or results.json files.
+        out: Folder for the report.
+        title: Heading of the page.
+        reference: System that the others are compared with, pair by pair.
+    """
+    page = build_report(runs, out, title=title, reference=reference)
+    for section in make_sections([load_result(path) for path in find_results(runs)], reference):
+        for table in section_tables(section, reference):
+            print(format_table(table), end="\n\n")
+    print(f"report: {page}")

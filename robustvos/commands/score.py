@@ -1,0 +1,42 @@
+"""``cli.py score PRED GT``: J and F of masks from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustvos.commands.tool import run_tool
+from robustvos.report.score import score_folders
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the subcommand."""
+    run_tool(score, argv, positional=["pred", "gt"])
+
+
+def score(
+    pred: Path,
+    gt: Path,
+    protocol: str = "davis",
+    skip_first_last: bool = False,
+    out: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """J&F, J and F of predicted masks against the truth, with one line per object in OUT/scores.csv.
+
+    Args:
+        pred: PRED/SEQUENCE/FRAME.png, indexed masks; or the folder of one sequence.
+        gt: The same for the truth; or a dataset's root that holds Annotations.
+        protocol: davis or release.
+        skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
+        out: Folder for the CSV files; by default the folder of the predictions.
+        workers: Processes.
+    """
+    folder = out or pred
+    found = score_folders(pred, gt, protocol=protocol, skip_first_last=skip_first_last, out=folder, workers=workers)
+    overall = found["aggregates"]["overall"]
+    for metric in ("J&F", "J", "F"):
+        e = overall[metric]
+        interval = "" if e["low"] is None else f"  [{e['low']:.4f}, {e['high']:.4f}]"
+        print(f"{metric:<4} {e['mean']:.4f}{interval}")
+    print(f"{overall['J']['objects']} objects in {overall['J']['clips']} sequences, protocol {protocol}: {folder / 'scores.csv'}")
