@@ -1,0 +1,281 @@
+"""Follow prompted objects through a video, one frame in, its masks out, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustvos.errors import BadPrompt, BadVideo
+from robustvos.sam2.forward import LONG_VIDEO, Answer, FrameFeatures, Query, ask, encode_image, encode_memory, upsample
+from robustvos.sam2.memory import Memory, MemoryBank, Reach, collate
+from robustvos.sam2.postprocessing import PREDICTOR_HOLE_AREA, fill_holes, predictor_extras
+from robustvos.sam2.preprocess import preprocess
+from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
+from robustvos.types import Prompt, TrackedFrame, empty_masks
+
+_PREVIOUS_LOGITS = 32.0  # bound on logits that correction clicks start from, as in SAM 2's predictor
+
+
+class Tracker:
+    """Streams a video through a SAM 2.
+
+    Gives the masks of SAM 2's own video predictor, with these differences: frames come one at a time and are forgotten,
+    objects that remember the same frames share one forward pass, objects may appear, be corrected and be removed at any
+    frame, and memory does not grow with the video. The future is not known: an object is tracked from its first prompt
+    on, and a prompt never changes earlier frames. A prompt for an object that is already tracked is a correction: its
+    clicks start from the mask tracked on that frame, and (if the model says ``add_all_frames_to_correct_as_cond``, as
+    ours do) the frame becomes one the object is conditioned on.
+
+    For mixed precision run it under ``torch.autocast``; the weights stay float32, as SAM 2's own code needs them.
+
+    Args:
+        model: A ``SAM2Base`` in eval mode; it decides device and precision.
+        non_overlapping: Whether a pixel may belong to one object only, the one with the highest logit. SAM 2's
+            evaluation on DAVIS-like data resolves overlaps, that on SA-V does not. Never touches ``logits``.
+        fill_hole_area: Fill holes up to this many pixels of the low-resolution mask; 0 fills none.
+        max_conditioning_frames: Keep at most this many prompted frames per object, the first and the latest; at least
+            2. None keeps all, as SAM 2 does: memory then grows with the number of prompts, not of frames.
+        num_frames: Length of the video if known. SAM 2 scales the age of object pointers by the length of videos
+            shorter than its ``max_obj_ptrs_in_encoder`` (16); None takes the video for longer than that.
+        predictor_postprocessing: Turn on what SAM 2's predictor has on when it is built with ``apply_postprocessing``
+            (see :mod:`robustvos.sam2.postprocessing`), with holes of 8 pixels unless ``fill_hole_area`` says otherwise.
+            Off by default, because the published VOS results were made without.
+
+    Attributes:
+        active_ids: Ids of the rows of the forward pass now running or just run, for hooks on the model's modules.
+
+    Raises:
+        ValueError: If ``max_conditioning_frames`` is below 2.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        non_overlapping: bool = True,
+        fill_hole_area: int = 0,
+        max_conditioning_frames: int | None = None,
+        num_frames: int | None = None,
+        predictor_postprocessing: bool = False,
+    ) -> None:
+        if max_conditioning_frames is not None and max_conditioning_frames < 2:
+            raise ValueError(
+                f"max_conditioning_frames must be at least 2 (first and latest), got {max_conditioning_frames}"
+            )
+        self.model = model
+        self.non_overlapping = non_overlapping
+        self.fill_hole_area = fill_hole_area or (PREDICTOR_HOLE_AREA if predictor_postprocessing else 0)
+        self.max_conditioning_frames = max_conditioning_frames
+        self.num_frames = num_frames
+        self.predictor_postprocessing = predictor_postprocessing
+        self.active_ids: tuple[int, ...] = ()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is frame 0 of another video."""
+        self._banks: dict[int, MemoryBank] = {}
+        self._position: Tensor | None = None
+        self._index = 0
+        self._size: tuple[int, int] | None = None
+
+    @property
+    def index(self) -> int:
+        """Index that the next frame will have."""
+        return self._index
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Objects being tracked, in the order they were introduced."""
+        return tuple(self._banks)
+
+    def remove(self, object_id: int) -> None:
+        """Stop tracking an object and forget it; a later prompt with its id introduces it anew.
+
+        Raises:
+            BadPrompt: If no such object is tracked.
+        """
+        if object_id not in self._banks:
+            raise BadPrompt(f"no object {object_id} to remove; tracked are: {_listed(self._banks)}")
+        del self._banks[object_id]
+
+    def step(self, frame: Tensor, prompts: Sequence[Prompt] = ()) -> TrackedFrame:
+        """Take the next frame of the video and find every object on it.
+
+        Args:
+            frame: ``(3, H, W)`` uint8; every frame of a video has one size.
+            prompts: What is said about objects on this frame, at most one prompt per object.
+
+        Returns:
+            The masks of all objects introduced so far, in the order they were introduced, on the model's device; no
+            rows before the first prompt.
+
+        Raises:
+            BadVideo: If the frame is not uint8 RGB, or of another size than those before.
+            BadPrompt: If a prompt is for another frame, does not fit the frame, or is the second for its object.
+            BadMask: If a mask prompt is not bool or not of the frame's size.
+            ValueError: If the model is in training mode or its weights are half precision.
+        """
+        self._check_model()
+        size = self._check_size(frame)
+        told = self._check_prompts(prompts, size)
+        if self._banks or told:
+            with torch.inference_mode(), predictor_extras(self.model, self.predictor_postprocessing):
+                answer = self._advance(frame, told, size)
+            found = self._present(answer, size)
+        else:
+            nothing = torch.zeros(0)
+            found = TrackedFrame(self._index, (), empty_masks(size), torch.zeros(0, *size), nothing, nothing)
+        self._size = size
+        self._index += 1
+        return found
+
+    def _advance(self, frame: Tensor, told: dict[int, Prompt], size: tuple[int, int]) -> Answer:
+        """Track what is known, hear what is told, remember both."""
+        features = encode_image(self.model, preprocess(frame, self.model.image_size, self._device())[None])
+        # a mask prompt replaces what would be tracked; clicks correct it
+        tracked_ids = [i for i in self._banks if i not in told or told[i].mask is None]
+        parts = [self._track(features, group) for group in _grouped(tracked_ids, lambda i: self._banks[i].signature)]
+        if told:
+            tracked = Answer.join(parts) if parts else None
+            untold = [i for i in tracked_ids if i not in told]
+            parts = [tracked.take(untold)] if tracked and untold else []
+            for group in _grouped(told, lambda i: self._prompt_signature(told[i])):
+                parts.append(self._hear(features, [told[i] for i in group], tracked, size))
+        order = [*self._banks, *(i for i in told if i not in self._banks)]
+        answer = Answer.join(parts).take(order)
+        self._remember(features, answer, told)
+        return answer
+
+    def _track(self, features: FrameFeatures, object_ids: Sequence[int]) -> Answer:
+        return self._ask(features, self._query(object_ids))
+
+    def _hear(
+        self, features: FrameFeatures, prompts: Sequence[Prompt], tracked: Answer | None, size: tuple[int, int]
+    ) -> Answer:
+        """Find objects that were prompted alike: all with masks, or all with as many points and as much memory."""
+        query = self._query([prompt.object_id for prompt in prompts])
+        side, device = self.model.image_size, self._device()
+        if prompts[0].mask is not None:
+            query = replace(query, masks=stack_masks(prompts, side, device))
+        else:
+            query = replace(query, points=stack_points(prompts, size, side, device))
+            if not query.introduces and tracked is not None:
+                previous = tracked.take(query.object_ids).low_res
+                query = replace(query, previous=previous.clamp(-_PREVIOUS_LOGITS, _PREVIOUS_LOGITS))
+        answer = self._ask(features, query)
+        # the predictor remembers the low-resolution mask of prompted frames, also where the prompt was a finer mask
+        return replace(answer, high_res=upsample(answer.low_res, (side, side)))
+
+    def _query(self, object_ids: Sequence[int]) -> Query:
+        known = [self._banks[i] for i in object_ids if i in self._banks]
+        count = LONG_VIDEO if self.num_frames is None else max(self.num_frames, self._index + 1)
+        memories = collate(known, self._position) if len(known) == len(object_ids) else {}
+        return Query(tuple(object_ids), self._index, count, memories, introduces=not known)
+
+    def _ask(self, features: FrameFeatures, query: Query) -> Answer:
+        self.active_ids = query.object_ids
+        answer = ask(self.model, features, query)
+        return replace(answer, low_res=fill_holes(answer.low_res, self.fill_hole_area))
+
+    def _remember(self, features: FrameFeatures, answer: Answer, told: dict[int, Prompt]) -> None:
+        self.active_ids = answer.object_ids
+        memories, self._position = encode_memory(self.model, features, answer, [i in told for i in answer.object_ids])
+        corrections_condition = getattr(self.model, "add_all_frames_to_correct_as_cond", True)
+        for row, object_id in enumerate(answer.object_ids):
+            conditioning = object_id in told and (object_id not in self._banks or corrections_condition)
+            if object_id not in self._banks:
+                self._banks[object_id] = MemoryBank(Reach.of(self.model), self.max_conditioning_frames)
+            memory = Memory(answer.pointers[row], memories[row])
+            self._banks[object_id].remember(self._index, memory, conditioning)
+
+    @torch.no_grad()  # not inference mode: what leaves is an ordinary tensor that callers may change
+    def _present(self, answer: Answer, size: tuple[int, int]) -> TrackedFrame:
+        logits = upsample(answer.low_res, size)
+        apart = self.model._apply_non_overlapping_constraints(logits) if self.non_overlapping else logits
+        return TrackedFrame(
+            index=self._index,
+            object_ids=answer.object_ids,
+            masks=apart[:, 0] > 0,
+            logits=logits[:, 0],
+            presence=answer.presence[:, 0].float().clone(),
+            predicted_iou=answer.ious.float().clone(),
+        )
+
+    def _prompt_signature(self, prompt: Prompt) -> Hashable:
+        """Equal for prompts that can share a forward pass; padding points would change SAM 2's answer."""
+        bank = self._banks.get(prompt.object_id)
+        if prompt.mask is not None and self.model.use_mask_input_as_output_without_sam:
+            return "mask"  # memory is not looked at
+        return prompt.mask is not None, point_count(prompt), bank and bank.signature
+
+    def _check_size(self, frame: Tensor) -> tuple[int, int]:
+        if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
+            raise BadVideo(f"frame {self._index} must be uint8 (3, H, W), got {frame.dtype} {tuple(frame.shape)}")
+        size = (frame.shape[-2], frame.shape[-1])
+        if self._size not in (None, size):
+            raise BadVideo(
+                f"frame {self._index} is {size} (H, W), those before {self._size}; reset() for another video"
+            )
+        return size
+
+    def _check_prompts(self, prompts: Sequence[Prompt], size: tuple[int, int]) -> dict[int, Prompt]:
+        told: dict[int, Prompt] = {}
+        for prompt in prompts:
+            if prompt.frame != self._index:
+                where = f"is for frame {prompt.frame}, but this is frame {self._index}"
+                raise BadPrompt(f"prompt for object {prompt.object_id} {where}")
+            if prompt.object_id in told:
+                raise BadPrompt(f"two prompts for object {prompt.object_id} on frame {self._index}; join them into one")
+            check_prompt(prompt, size)
+            told[prompt.object_id] = prompt
+        return told
+
+    def _check_model(self) -> None:
+        if self.model.training:
+            raise ValueError("the model is in training mode; call model.eval() before tracking")
+        if (dtype := next(self.model.parameters()).dtype) != torch.float32:
+            raise ValueError(f"the model's weights are {dtype}; keep them float32 and track under torch.autocast")
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def track(model: Any, frames: Iterable[Tensor], prompts: Iterable[Prompt], **options: Any) -> Iterator[TrackedFrame]:
+    """Track objects through a whole video, lazily.
+
+    Args:
+        model: A ``SAM2Base`` in eval mode.
+        frames: ``(3, H, W)`` uint8 each; read one at a time.
+        prompts: All prompts of the video; each is given to the tracker when its frame comes.
+        options: Those of :class:`Tracker`.
+
+    Yields:
+        One result per frame.
+
+    Raises:
+        BadPrompt: Besides the reasons of :meth:`Tracker.step`: at the end, if a prompt's frame never came.
+    """
+    waiting: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        waiting.setdefault(prompt.frame, []).append(prompt)
+    tracker = Tracker(model, **options)
+    for frame in frames:
+        yield tracker.step(frame, waiting.pop(tracker.index, []))
+    if waiting:
+        raise BadPrompt(f"prompts for frames {_listed(waiting)} were not used: the video has {tracker.index} frames")
+
+
+def _grouped(object_ids: Iterable[int], key: Any) -> list[list[int]]:
+    """Ids with equal keys together, in order of first appearance."""
+    groups: dict[Hashable, list[int]] = {}
+    for object_id in object_ids:
+        groups.setdefault(key(object_id), []).append(object_id)
+    return list(groups.values())
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers)) or "none"
