@@ -70,19 +70,21 @@ def run_loop(argv: list[str]) -> object:
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
 
+    from robustvos.sam2.config import Sam2Config
+
     load_plugins()
     quieten()
 
-    class Parser(LightningArgumentParser):
-        """Errors in one line."""
-
-        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-            raise UserError(condense(message)) from ex
+    def fail(message: str, ex: Exception | None = None) -> NoReturn:
+        raise UserError(condense(message)) from ex
 
     class Loops(LightningCLI):
         """LightningCLI with the callbacks that every run has; each can be set, or switched off, by its flags."""
 
         def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+            for name, settings in {"sam2": Sam2Config, "recipe": lightning_modules.Recipe}.items():
+                parser.add_class_arguments(settings, name, sub_configs=True)
+                parser.link_arguments(name, f"model.init_args.{name}")  # so that --model leaves them alone
             parser.add_argument("--run", type=str, default=None, help="the run leaves its files in runs/RUN/version_N")
             for name, callback in callbacks.ALWAYS.items():
                 parser.add_lightning_class_args(callback, name)
@@ -90,7 +92,9 @@ def run_loop(argv: list[str]) -> object:
             parser.set_defaults({"checkpoint.save_last": True})
 
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-            return Parser(**{**kwargs, "prog": "cli.py"})
+            parser = super().init_parser(**kwargs)
+            parser.error = fail  # type: ignore[method-assign]
+            return parser
 
         def before_instantiate_classes(self) -> None:
             config = self.config[self.subcommand]

@@ -2,5 +2,6 @@
 
 from lightning_modules.optimisation import Optimisation
 from lightning_modules.promptable_vos import PromptableVOS
+from lightning_modules.recipe import Recipe
 
-__all__ = ["Optimisation", "PromptableVOS"]
+__all__ = ["Optimisation", "PromptableVOS", "Recipe"]

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from robustvos.sam2.provenance import Provenance, find_shipped_adapter
 from lightning_modules.evaluation import METRICS, Scorer, mean_score, track_video
-from lightning_modules.optimisation import Optimisation, adamw_with_cosine
+from lightning_modules.optimisation import adamw_with_cosine
+from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter
 from robustvos.errors import UserError
 from robustvos.metrics.rules import rules_of
 from robustvos.sam2.build import build_sam2
-from robustvos.sam2.config import PromptSampling, Sam2Config
-from robustvos.sam2.losses import LossWeights, segmentation_loss
+from robustvos.sam2.config import Sam2Config
+from robustvos.sam2.losses import segmentation_loss
 from robustvos.sam2.tracker import Tracker
 from robustvos.sam2.training import forward_clips, training_input
 from robustvos.seeding import derive_seed
@@ -34,9 +35,7 @@ class PromptableVOS(L.LightningModule):
     Args:
         sam2: The base.
         adapter: What is added to it; None: nothing.
-        sampling: How training prompts are drawn.
-        loss: Weights of the loss.
-        optimisation: Learning rate and its schedule.
+        recipe: How it is trained.
         protocol: How modal masks are scored: ``davis`` or ``release``.
         seed: Of prompts and gate noise in training.
 
@@ -48,9 +47,7 @@ class PromptableVOS(L.LightningModule):
         self,
         sam2: Sam2Config = Sam2Config(),  # noqa: B008
         adapter: Adapter | None = None,
-        sampling: PromptSampling = PromptSampling(),  # noqa: B008
-        loss: LossWeights = LossWeights(),  # noqa: B008
-        optimisation: Optimisation = Optimisation(),  # noqa: B008
+        recipe: Recipe = Recipe(),  # noqa: B008
         protocol: str = "davis",
         seed: int = 0,
     ) -> None:
@@ -58,11 +55,10 @@ class PromptableVOS(L.LightningModule):
         self.rules = rules_of(protocol)
         self.protocol = protocol
         self.config = sam2
-        self.sam2 = build_sam2(sam2, sampling)
+        self.sam2 = build_sam2(sam2, recipe.sampling)
         self.base = Provenance.of(sam2, self.sam2)
         self.adapter = adapter
-        self.loss = loss
-        self.optimisation = optimisation
+        self.recipe = recipe
         self.seed = seed
         self.tracker: Tracker | None = None
         self.adapter_origin: str | None = None
@@ -83,7 +79,7 @@ class PromptableVOS(L.LightningModule):
         parameters = self.trained_parameters()
         if not parameters:
             raise UserError("nothing to train: this system is a frozen SAM 2; choose one with an adapter, e.g. --model moga")
-        return adamw_with_cosine(parameters, self.optimisation, int(self.trainer.estimated_stepping_batches))
+        return adamw_with_cosine(parameters, self.recipe.optimisation, int(self.trainer.estimated_stepping_batches))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What was trained, and nothing of a frozen base."""
@@ -123,7 +119,7 @@ class PromptableVOS(L.LightningModule):
             self.adapter.object_to_clip = batch.object_to_clip
         inputs = training_input(batch, self.sam2.image_size)
         outputs = forward_clips(self.sam2, inputs, seed=derive_seed("prompts", self.seed, step))
-        losses = segmentation_loss(outputs, inputs.masks, self.loss, batch.annotated)
+        losses = segmentation_loss(outputs, inputs.masks, self.recipe.loss, batch.annotated)
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch.names))
         return losses["loss"]
 

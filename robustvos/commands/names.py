@@ -1,4 +1,4 @@
-"""Names on the command line: ``--data davis``, ``--model moga``, ``--sam2 nano`` are files in ``configs/``.
+"""Names on the command line: ``--data davis``, ``--model moga``, ``--sam2 nano``, ``--recipe nano`` are files in ``configs/``.
 
 The file name is the registry. A name, a class or a path that replaces an earlier choice must also replace its
 arguments: jsonargparse would otherwise keep the former dataset's root or the former adapter's rank. A ``null`` before
@@ -7,7 +7,6 @@ the new value makes it forget them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import yaml
 
 from robustvos.errors import UnknownName
 
-KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base"}
+KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base", "recipe": "recipe"}
+VALUES = ("sam2", "recipe")  # plain settings: every field is set by the file, nothing to forget
 EVALUATIONS = ("validate", "test", "predict")
 DEFAULT_SYSTEM = "moga"
 DEFAULT_DATA = "shapes"
@@ -31,7 +31,7 @@ def expand(argv: Sequence[str], configs: Path) -> list[str]:
 
     Args:
         argv: Subcommand first; as typed.
-        configs: Folder with ``data/``, ``model/`` and ``sam2/``.
+        configs: Folder with ``data/``, ``model/``, ``sam2/`` and ``recipe/``.
 
     Returns:
         Arguments that LightningCLI understands. Without ``--config`` and ``--model``, evaluations measure the default
@@ -64,16 +64,9 @@ def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
 
 
 def _replacement(kind: str, value: str, configs: Path) -> list[str]:
-    if kind == "sam2":
-        return [_base_argument(resolve(kind, value, configs))]
+    if kind in VALUES:
+        return [f"--{kind}={resolve(kind, value, configs)}"]
     return [f"--{kind}=null", f"--{kind}={resolve(kind, value, configs)}"]
-
-
-def _base_argument(path: str) -> str:
-    """The base is an argument of the system; every field is set, so that nothing of a former base is left."""
-    fields = {"variant": "nano", "checkpoint": "auto", "image_size": None}
-    fields.update(yaml.safe_load(Path(path).read_text()))
-    return f"--model.sam2={json.dumps(fields)}"
 
 
 def resolve(kind: str, value: str, configs: Path) -> str:
@@ -82,7 +75,7 @@ def resolve(kind: str, value: str, configs: Path) -> str:
     if registered.is_file():
         return str(registered)
     is_path = Path(value).is_file()
-    is_class = kind != "sam2" and ("." in value or value[:1].isupper()) and not value.endswith((".yaml", ".yml"))
+    is_class = kind not in VALUES and ("." in value or value[:1].isupper()) and not value.endswith((".yaml", ".yml"))
     if is_path or is_class or value == "null":
         return value
     raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
 
+HOST_PREFIX = "sam2."  # of a base inside the checkpoint of its own training run
 WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
 _LISTED = 6  # names shown of each kind of difference
 
@@ -46,7 +47,8 @@ def find_checkpoint(config: Sam2Config) -> Path:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors or from a torch file, without running code from it.
 
-    SAM 2's files hold it under ``model``, Lightning's under ``state_dict``; both are opened.
+    SAM 2's files hold it under ``model``, Lightning's under ``state_dict``; both are opened. So is a run of ours that
+    trained a base, whose names begin with ``sam2.``.
     """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
@@ -59,6 +61,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
+    if content and all(name.startswith(HOST_PREFIX) for name in content):
+        content = {name.removeprefix(HOST_PREFIX): tensor for name, tensor in content.items()}
     return content
 
 

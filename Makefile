@@ -1,0 +1,65 @@
+# robustvos: `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python cli.py
+DEMO := runs/demo
+export SAM2_BUILD_CUDA := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-all test lint format bench pretrain clean
+
+help: ## list the targets
+	@grep -E '^[a-zA-Z%_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.installed ## make .venv and install the project with its tests' needs
+
+$(VENV)/.installed: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): set PYTHON to a Python 3.10-3.13"; exit 2; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: set PYTHON to a Python 3.10-3.13")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install -e '.[dev]'
+	touch $@
+
+demo: setup ## train MoGA on the embedded default, test it against SAM 2, write runs/demo/report/index.html
+	rm -rf $(DEMO)
+	$(RUN) fit --config configs/demo.yaml --model moga --run demo/fit_moga
+	$(RUN) test --config configs/demo_test.yaml --model sam2 --run demo/sam2
+	$(RUN) test --config configs/demo_test.yaml --model moga --run demo/moga --ckpt_path $(DEMO)/fit_moga/version_0/checkpoints/last.ckpt
+	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
+
+demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
+	for system in layernorm lora; do \
+	  $(RUN) fit --config configs/demo.yaml --model $$system --run demo/fit_$$system && \
+	  $(RUN) test --config configs/demo_test.yaml --model $$system --run demo/$$system \
+	    --ckpt_path $(DEMO)/fit_$$system/version_0/checkpoints/last.ckpt || exit 1; \
+	done
+	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
+
+test: setup lint ## lint, type-check, run all tests
+	$(BIN)/python -m pytest -q
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## speed and memory against peers, in one run
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+pretrain: setup ## train the nano SAM 2 from scratch (over an hour on two cores)
+	$(RUN) fit --config configs/pretrain_nano.yaml --run pretrain_nano
+
+fit-%: setup ## train --model %
+	$(RUN) fit --config configs/moga.yaml --model $* --run $*
+
+test-%: setup ## test --model % on the embedded shapes
+	$(RUN) test --model $* --run $*
+
+clean: ## remove what runs have left
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache build *.egg-info
