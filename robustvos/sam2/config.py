@@ -43,7 +43,6 @@ _SIZES = (("t", "tiny", 156), ("s", "small", 184), ("b+", "base_plus", 324), ("l
 
 VARIANTS: dict[str, Variant] = {
     "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
-    "nano256": Variant(config="nano256.yaml", weights="nano256.safetensors"),
     **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
     **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
 }
