@@ -1,0 +1,69 @@
+"""What every source of frames looks like from outside."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+from torch import Tensor
+
+from robustvos.errors import BadVideo
+
+
+class Frames(Sequence[Tensor]):
+    """A lazy sequence of frames: item ``t`` is decoded when asked for, and forgotten.
+
+    Attributes:
+        path: Where the frames come from.
+        frame_names: One name per frame, without suffix.
+        fps: Frames per second; None if unknown.
+        size: ``(H, W)`` of every frame.
+    """
+
+    path: Path
+    frame_names: tuple[str, ...]
+    fps: float | None
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.frame_names)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        """Decode a frame, or the list of frames of a slice.
+
+        Returns:
+            ``(3, H, W)`` uint8 RGB on the CPU.
+
+        Raises:
+            IndexError: If there is no such frame.
+            BadVideo: If the frame cannot be decoded or has another size than the first.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"{self.path} has {len(self)} frames, frame {index} was asked for")
+        frame = self._decode(position)
+        if tuple(frame.shape[-2:]) != self.size:
+            (height, width), (seen_height, seen_width) = self.size, frame.shape[-2:]
+            raise BadVideo(
+                f"{self.path}: frame {self.frame_names[position]} is {seen_width}x{seen_height}, the first one "
+                f"{width}x{height}; resize the frames to one size"
+            )
+        return frame
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"{type(self).__name__}('{self.path}', {len(self)} frames of {width}x{height})"
+
+    @abstractmethod
+    def _decode(self, index: int) -> Tensor:
+        """Decode frame ``index``, counted from 0."""
