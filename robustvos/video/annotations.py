@@ -1,0 +1,89 @@
+"""A video's annotations, read one frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustvos.errors import BadMask, DataNotFound
+from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
+
+
+class AnnotatedMasks(Sequence["Tensor | None"]):
+    """Lazy masks of a video: item ``t`` is ``(O, H, W)`` bool, or None where frame ``t`` carries no annotation.
+
+    Args:
+        paths: One indexed PNG per frame, or None.
+        object_ids: The objects and their order along ``O``.
+    """
+
+    def __init__(self, paths: Sequence[Path | None], object_ids: Sequence[int]) -> None:
+        self.paths = tuple(paths)
+        self.object_ids = tuple(object_ids)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor | None: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
+        """The masks of a frame; see the class.
+
+        Raises:
+            DataNotFound: If the file has gone.
+            BadMask: If the file is no indexed mask.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        path = self.paths[index]
+        return None if path is None else masks_from_ids(read_indexed_mask(path), self.object_ids)
+
+    def void(self, index: int) -> Tensor | None:
+        """``(H, W)`` bool, pixels marked 255 that no score may count; None where the frame carries no annotation."""
+        path = self.paths[index]
+        return None if path is None else torch.from_numpy(read_indexed_mask(path) == VOID)
+
+
+def find_object_ids(paths: Sequence[Path | None], *, first_only: bool = False) -> tuple[int, ...]:
+    """The ids that a video's annotations show, ascending; 0 (background) and 255 (void) are none.
+
+    Args:
+        paths: One indexed PNG per frame, or None.
+        first_only: Read the first annotated frame alone; objects that appear later are then left out.
+
+    Raises:
+        DataNotFound: If no frame is annotated.
+        BadMask: If a file is no indexed mask, or the only id ever seen is 255 (DAVIS 2016, whose objects are white).
+    """
+    annotated = [path for path in paths if path is not None]
+    if not annotated:
+        raise DataNotFound("none of the video's frames is annotated, so its objects are unknown; add annotations")
+    seen: set[int] = set()
+    for path in annotated[:1] if first_only else annotated:
+        seen |= ids_in(read_indexed_mask(path))
+    if seen - {0} == {VOID}:
+        raise BadMask(
+            f"{annotated[0].parent}: the only id is 255, which means void; a binary mask must hold the id 1, not 255"
+        )
+    return tuple(sorted(seen - {0, VOID}))
+
+
+def ids_in(ids: np.ndarray) -> set[int]:
+    """The different values of an ``(H, W)`` uint8 map.
+
+    >>> ids_in(np.array([[0, 3], [3, 255]], dtype=np.uint8))
+    {0, 3, 255}
+    """
+    # 0.15 ms for 480p where np.unique, which sorts, takes 1.3 ms.
+    histogram = cv2.calcHist([ids], [0], None, [256], [0, 256])
+    return set(np.flatnonzero(histogram).tolist())
