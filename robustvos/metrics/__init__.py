@@ -1,0 +1,1 @@
+"""Scores of predicted masks: pure functions, per-clip accumulators, torchmetrics classes, aggregates."""

@@ -1,0 +1,158 @@
+"""From scores per object to the figures of a table: means, intervals over clips, paired differences.
+
+An object's record is a mapping ``{"clip", "object", "tags", "scores": {metric: float or None}}`` as in
+``results.json``. Objects of one clip stand or fall together, so the clip is what is drawn in every bootstrap, with all
+its objects and corruptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from robustvos.seeding import numpy_rng
+
+Unit = Literal["objects", "clips"]
+Record = Mapping[str, Any]
+
+RESAMPLES = 2000
+_LEVELS = (0.025, 0.975)
+
+
+class PairedDifference(NamedTuple):
+    """How much one system is above another on what both were scored on.
+
+    Attributes:
+        mean: Mean difference, first minus second; None without common objects.
+        low: Lower end of its 95 % bootstrap interval over clips; None for fewer than two common clips.
+        high: Upper end.
+        n: Number of common clips.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def aggregate(
+    objects: Sequence[Record],
+    metrics: Sequence[str],
+    *,
+    unit: Unit = "objects",
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """The ``aggregates`` of ``results.json``: overall, and for each value of each tag.
+
+    Args:
+        objects: One record per object.
+        metrics: Names of the metrics.
+        unit: What a mean runs over. ``objects``: every object weighs the same (DAVIS). ``clips``: every clip does,
+            after the mean over its objects (amodal figures).
+        seed: Seed of the bootstrap; equal seeds and records give equal intervals, in whatever order records come.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}}``; see :func:`estimate`.
+    """
+
+    def table(records: Sequence[Record]) -> dict[str, Any]:
+        return {metric: estimate(records, metric, unit=unit, seed=seed, resamples=resamples) for metric in metrics}
+
+    by: dict[str, dict[str, Any]] = {}
+    for tag in sorted({tag for record in objects for tag in record["tags"]}):
+        groups = group_by_tag(objects, tag)
+        by[tag] = {value: table(records) for value, records in groups.items()}
+    return {"overall": table(objects), "by": by}
+
+
+def estimate(
+    objects: Iterable[Record], metric: str, *, unit: Unit = "objects", seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, float | int | None]:
+    """Mean of one metric with its uncertainty.
+
+    Returns:
+        ``mean``; ``low`` and ``high``, its 95 % bootstrap interval over clips (None for fewer than two clips); ``std``,
+        the sample standard deviation over clips, each the mean of its objects (None for fewer than two); ``clips`` and
+        ``objects``, the numbers behind it. Objects whose score is None are left out; ``mean`` is None if none is left.
+
+    >>> scores = {"a": 0.5, "b": 0.7, "c": None}
+    >>> records = [{"clip": clip, "object": 1, "tags": {}, "scores": {"J": j}} for clip, j in scores.items()]
+    >>> found = estimate(records, "J")
+    >>> round(found["mean"], 3), found["clips"], found["objects"]
+    (0.6, 2, 2)
+    """
+    clips = _clip_sums((record["clip"], record["scores"].get(metric)) for record in objects)
+    mean, low, high = _interval(clips, unit, seed, resamples)
+    std = float(np.std(clips[:, 0] / clips[:, 1], ddof=1)) if len(clips) > 1 else None
+    return {"mean": mean, "low": low, "high": high, "std": std, "clips": len(clips), "objects": int(clips[:, 1].sum())}
+
+
+def paired_difference(
+    objects_a: Iterable[Record],
+    objects_b: Iterable[Record],
+    metric: str,
+    *,
+    unit: Unit = "objects",
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> PairedDifference:
+    """Difference of two systems, a minus b, over the objects for which both have a score.
+
+    Objects are the same if clip, id and the tag ``corruption`` agree.
+
+    >>> a = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.75}}]
+    >>> b = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.5}}]
+    >>> paired_difference(a, b, "J")
+    PairedDifference(mean=0.25, low=None, high=None, n=1)
+    """
+    scores_b = {_identity(record): record["scores"].get(metric) for record in objects_b}
+    pairs = ((record["clip"], record["scores"].get(metric), scores_b.get(_identity(record))) for record in objects_a)
+    clips = _clip_sums((clip, None if a is None or b is None else a - b) for clip, a, b in pairs)
+    return PairedDifference(*_interval(clips, unit, seed, resamples), len(clips))
+
+
+def group_by_tag(objects: Iterable[Record], tag: str) -> dict[str, list[Record]]:
+    """Records by their value of ``tag``, values in order; records without the tag are left out."""
+    groups: dict[str, list[Record]] = {}
+    for record in objects:
+        if tag in record["tags"]:
+            groups.setdefault(record["tags"][tag], []).append(record)
+    return dict(sorted(groups.items()))
+
+
+def _identity(record: Record) -> tuple[Any, ...]:
+    return record["clip"], record["object"], record["tags"].get("corruption")
+
+
+def _clip_sums(scores: Iterable[tuple[str, float | None]]) -> np.ndarray:
+    """``(clips, 2)`` float64: sum and number of each clip's scores, clips in order of name."""
+    clips: dict[str, list[float]] = {}
+    for clip, score in scores:
+        if score is not None:
+            clips.setdefault(clip, []).append(score)
+    # Sorted, so that neither sums nor resamples depend on the order in which objects were scored.
+    sums = [(sum(sorted(values)), len(values)) for _, values in sorted(clips.items())]
+    return np.array(sums, dtype=np.float64).reshape(-1, 2)
+
+
+def _interval(
+    clips: np.ndarray, unit: Unit, seed: int, resamples: int
+) -> tuple[float | None, float | None, float | None]:
+    """Mean and the ends of its interval."""
+    number = len(clips)
+    if number == 0:
+        return None, None, None
+    if unit == "clips":
+        clips = np.stack([clips[:, 0] / clips[:, 1], np.ones(number)], axis=1)
+    mean = float(clips[:, 0].sum() / clips[:, 1].sum())
+    if number == 1:
+        return mean, None, None
+    # How often each clip is drawn is all that a resample says; multinomial counts make it one matrix product.
+    draws = numpy_rng("bootstrap", seed).multinomial(number, np.full(number, 1 / number), size=resamples)
+    sums = draws @ clips
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], _LEVELS)
+    return mean, float(low), float(high)

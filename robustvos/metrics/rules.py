@@ -1,0 +1,48 @@
+"""Which frames count and how contours are matched: the rules of an evaluation protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robustvos.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class ScoringRules:
+    """How J and F of one object's frames become its score.
+
+    An object counts from the first frame in which its truth is not empty.
+
+    Attributes:
+        skip_first_last: Leave out the first and the last annotated frame of the clip (DAVIS, semi-supervised: the first
+            is given, the last is not scored).
+        skip_empty_truth: Leave out frames in which the object's truth is empty.
+        tolerance: Distance at which contours match, as a part of the frame's diagonal.
+        whole_pixels: Round that distance up to whole pixels.
+    """
+
+    skip_first_last: bool = False
+    skip_empty_truth: bool = False
+    tolerance: float = 0.008
+    whole_pixels: bool = True
+
+
+PROTOCOLS: dict[str, ScoringRules] = {
+    "davis": ScoringRules(),
+    # The public RobustPVOS evaluator: the prompted frame is scored, frames without the object are not.
+    "release": ScoringRules(skip_empty_truth=True, whole_pixels=False),
+}
+
+
+def rules_of(protocol: str) -> ScoringRules:
+    """The rules of a protocol by name.
+
+    Raises:
+        UnknownName: If there is none.
+
+    >>> rules_of("davis").whole_pixels
+    True
+    """
+    if protocol not in PROTOCOLS:
+        raise UnknownName.of("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol]

@@ -1,0 +1,105 @@
+"""Means, intervals and paired differences over objects and clips."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robustvos.metrics.aggregate import aggregate, estimate, paired_difference
+
+
+def record(clip: str, score: float | None, object_id: int = 1, **tags: str) -> dict[str, Any]:
+    return {"clip": clip, "object": object_id, "frames": 3, "tags": tags, "scores": {"J": score}}
+
+
+def many(seed: int, clips: int = 12) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    return [
+        record(f"clip{c}", float(rng.uniform()), o, corruption=corruption)
+        for c in range(clips)
+        for o in range(1 + c % 3)
+        for corruption in ("fog", "clean")
+    ]
+
+
+def test_objects_weigh_the_same_or_clips_do() -> None:
+    objects = [record("a", 0.2, 1), record("a", 0.4, 2), record("a", 0.6, 3), record("b", 1.0)]
+    over_objects, over_clips = estimate(objects, "J"), estimate(objects, "J", unit="clips")
+    assert over_objects["mean"] == pytest.approx(0.55)
+    assert over_clips["mean"] == pytest.approx((0.4 + 1.0) / 2)
+    assert over_clips["std"] == over_objects["std"] == pytest.approx(np.std([0.4, 1.0], ddof=1))
+    assert (over_objects["clips"], over_objects["objects"]) == (2, 4)
+
+
+def test_undefined_scores_are_left_out_and_not_counted() -> None:
+    found = estimate([record("a", 0.5), record("b", None), record("c", 0.7)], "J")
+    assert found["mean"] == pytest.approx(0.6)
+    assert (found["clips"], found["objects"]) == (2, 2)
+
+
+def test_nothing_to_average_gives_none() -> None:
+    nothing = {"mean": None, "low": None, "high": None, "std": None, "clips": 0, "objects": 0}
+    assert estimate([record("a", None)], "J") == nothing
+    assert estimate([], "J") == nothing
+
+
+def test_one_clip_has_no_interval() -> None:
+    found = estimate([record("a", 0.5, 1), record("a", 0.9, 2)], "J")
+    assert (found["mean"], found["low"], found["high"], found["std"]) == (pytest.approx(0.7), None, None, None)
+
+
+def test_equal_seeds_give_equal_intervals_in_any_order() -> None:
+    objects = many(0)
+    shuffled = [objects[i] for i in np.random.default_rng(1).permutation(len(objects))]
+    assert aggregate(objects, ["J"], seed=3) == aggregate(shuffled, ["J"], seed=3)
+    assert estimate(objects, "J", seed=3)["low"] != estimate(objects, "J", seed=4)["low"]
+
+
+def test_interval_is_that_of_resampled_clips() -> None:
+    objects = many(2)
+    clips = sorted({entry["clip"] for entry in objects})
+    scores = {clip: [entry["scores"]["J"] for entry in objects if entry["clip"] == clip] for clip in clips}
+    rng = np.random.default_rng(9)
+    means = [np.mean(np.concatenate([scores[clip] for clip in rng.choice(clips, len(clips))])) for _ in range(6000)]
+    found = estimate(objects, "J", resamples=6000)
+    # Two bootstraps with other draws: their quantiles agree to a fraction of the interval's width.
+    low, high = np.quantile(means, (0.025, 0.975))
+    assert found["low"] == pytest.approx(low, abs=0.06 * (high - low))
+    assert found["high"] == pytest.approx(high, abs=0.06 * (high - low))
+
+
+def test_groups_by_each_tag() -> None:
+    objects = [
+        record("a", 0.2, corruption="fog", category="car"),
+        record("a", 0.6, corruption="rain", category="car"),
+        record("b", 0.4, corruption="fog"),
+    ]
+    found = aggregate(objects, ["J"])
+    assert set(found["by"]) == {"corruption", "category"}
+    assert found["by"]["corruption"]["fog"]["J"]["mean"] == pytest.approx(0.3)
+    assert found["by"]["corruption"]["rain"]["J"]["mean"] == pytest.approx(0.6)
+    assert found["by"]["category"]["car"]["J"]["objects"] == 2
+    assert found["overall"]["J"]["mean"] == pytest.approx(0.4)
+    json.dumps(found, allow_nan=False)
+
+
+def test_paired_difference_compares_common_objects_only() -> None:
+    a = [record("x", 0.9, corruption="fog"), record("x", 0.5, corruption="rain"), record("y", 0.4), record("z", 0.1)]
+    b = [record("x", 0.6, corruption="fog"), record("x", 0.4, corruption="rain"), record("y", None), record("w", 0.7)]
+    found = paired_difference(a, b, "J")
+    assert found.mean == pytest.approx((0.3 + 0.1) / 2)
+    assert found.n == 1
+    assert paired_difference(a, [], "J") == (None, None, None, 0)
+
+
+def test_paired_interval_is_narrow_where_systems_differ_evenly() -> None:
+    a = many(4)
+    b = [{**entry, "scores": {"J": entry["scores"]["J"] - 0.05}} for entry in a]
+    found = paired_difference(a, b, "J")
+    assert (found.mean, found.low, found.high) == pytest.approx((0.05, 0.05, 0.05))
+    assert found.n == 12
+    reverse = paired_difference(b, a, "J")
+    assert reverse.mean == pytest.approx(-0.05)
