@@ -1,0 +1,188 @@
+"""Score a folder of masks, from wherever it comes, against a folder of ground truth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from robustvos.errors import BadMask, DataNotFound
+from robustvos.metrics.aggregate import aggregate
+from robustvos.metrics.davis_statistics import davis_statistics
+from robustvos.metrics.rules import rules_of
+from robustvos.metrics.video_scores import VideoScores, counted_scores
+from robustvos.report.score_jobs import ScoringJob, find_jobs
+from robustvos.video.annotations import ids_in
+from robustvos.video.atomic import atomic_write_text
+from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
+from robustvos.video.naming import name_some
+
+METRICS = ("J&F", "J", "F")
+
+# Records of a sequence's objects, and DAVIS's statistics of those with a frame that counts.
+_Scored = tuple[list[dict[str, Any]], list[dict[str, float]]]
+
+
+def score_folders(
+    pred: str | os.PathLike[str],
+    gt: str | os.PathLike[str],
+    *,
+    protocol: str = "davis",
+    skip_first_last: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    sequences: Sequence[str] | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """J and F of every object of every sequence.
+
+    Every annotated frame of the truth needs a predicted mask of the same name; further predictions are passed over. An
+    object counts from the frame in which the truth first shows it. Pixels that the truth marks 255 (void) do not count.
+
+    Args:
+        pred: ``<pred>/<sequence>/<frame>.png``, indexed masks; or the folder of a single sequence.
+        gt: The same for the truth; or a dataset's root, which holds ``Annotations``.
+        protocol: ``davis`` or ``release``; see :mod:`robustvos.metrics.rules`.
+        skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
+        out: Folder for ``scores.csv`` (one line per object) and ``global_scores.csv``; nothing is written if None.
+        sequences: Score these alone; all of the truth if None.
+        workers: Number of processes; sequences are shared out among them.
+        progress: Show a progress bar.
+
+    Returns:
+        ``{"protocol", "metrics", "objects", "aggregates", "global"}``; objects and aggregates as in ``results.json``,
+        ``global`` with DAVIS's statistics (``J&F-Mean``, ``J-Mean``, ``J-Recall``, ``J-Decay``, ``F-Mean``, ...).
+
+    Raises:
+        DataNotFound: If a folder, sequences or frames are missing, listed in the text; or no object or frame counts.
+        BadMask: If a mask cannot be read, has another size than the truth, or holds ids that the truth does not know.
+        UnknownName: If there is no such protocol.
+        UserError: If the scores cannot be written.
+    """
+    rules = replace(rules_of(protocol), skip_first_last=skip_first_last)
+    jobs = find_jobs(Path(pred), Path(gt), sequences, rules)
+    scored = sorted(_score_all(jobs, workers, progress), key=lambda pair: pair[0])
+    objects = [record for _, (records, _) in scored for record in records]
+    statistics = [statistic for _, (_, found) in scored for statistic in found]
+    if not objects:
+        raise DataNotFound(f"{gt}: no annotated frame shows an object, so there is nothing to score; check the masks")
+    if not statistics:
+        raise DataNotFound(f"{gt}: no frame counts: without its first and last one, a sequence needs at least three")
+    result = {
+        "protocol": protocol,
+        "metrics": list(METRICS),
+        "objects": objects,
+        "aggregates": aggregate(objects, METRICS),
+        "global": _global_means(statistics),
+    }
+    if out is not None:
+        _write_csv(Path(out), result)
+    return result
+
+
+def _score_all(jobs: Sequence[ScoringJob], workers: int, progress: bool) -> Iterator[tuple[int, _Scored]]:
+    """Index and outcome of each job, in whatever order they end."""
+    with tqdm(total=sum(len(job.true) for job in jobs), unit="frame", disable=not progress) as bar:
+        for index, outcome in _outcomes(jobs, workers):
+            bar.update(len(jobs[index].true))
+            yield index, outcome
+
+
+def _outcomes(jobs: Sequence[ScoringJob], workers: int) -> Iterator[tuple[int, _Scored]]:
+    if workers <= 1 or len(jobs) == 1:
+        yield from ((index, _score_sequence(job)) for index, job in enumerate(jobs))
+        return
+    # Forked workers start at once; elsewhere than on Linux a fork may break system libraries.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_single_threaded) as pool:
+        # Long sequences first, so that no worker is left alone with one at the end.
+        order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].true))
+        yield from zip(order, pool.map(_score_sequence, [jobs[index] for index in order]), strict=True)
+
+
+def _single_threaded() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _score_sequence(job: ScoringJob) -> _Scored:
+    scores = VideoScores(job.name, (), rules=job.rules)
+    predicted_ids: dict[int, Path] = {}
+    for frame, (predicted_path, true_path) in enumerate(zip(job.predicted, job.true, strict=True)):
+        predicted, true = read_indexed_mask(predicted_path), read_indexed_mask(true_path)
+        _check_size(predicted, true, predicted_path)
+        true_ids = ids_in(true)
+        for object_id in sorted(true_ids - {0, VOID}):
+            scores.add_object(object_id)
+        if predicted_path != true_path:
+            predicted_ids |= dict.fromkeys(ids_in(predicted) - {0}, predicted_path)
+        ids = scores.object_ids
+        void = torch.from_numpy(true == VOID) if VOID in true_ids else None
+        scores.update(frame, masks_from_ids(predicted, ids), masks_from_ids(true, ids), void)
+    _check_ids(predicted_ids, scores.object_ids, job.name)
+    records = sorted(scores.objects(), key=lambda record: record["object"])
+    counted = counted_scores(scores.frame_scores(), job.rules, range(len(job.true)))
+    return records, [davis_statistics(counted[object_id]) for object_id in sorted(counted)]
+
+
+def _check_size(predicted: np.ndarray, true: np.ndarray, path: Path) -> None:
+    if predicted.shape != true.shape:
+        (height, width), (true_height, true_width) = predicted.shape, true.shape
+        raise BadMask(
+            f"{path} is {width}x{height}, its ground truth {true_width}x{true_height}; resize the prediction with "
+            "nearest neighbour, or give masks at the original resolution"
+        )
+
+
+def _check_ids(predicted: dict[int, Path], known: Sequence[int], sequence: str) -> None:
+    unknown = sorted(set(predicted) - set(known))
+    if unknown:
+        raise BadMask(
+            f"{predicted[unknown[0]]}: holds the ids {name_some(map(str, unknown))}, but the truth of {sequence} knows "
+            f"only {name_some(map(str, sorted(known))) or 'none'}; save the object ids themselves, not colours or 255"
+        )
+
+
+def _global_means(statistics: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Means over objects."""
+    means = {name: float(np.mean([statistic[name] for statistic in statistics])) for name in statistics[0]}
+    return {"J&F-Mean": (means["J-Mean"] + means["F-Mean"]) / 2, **means}
+
+
+def _write_csv(folder: Path, result: dict[str, Any]) -> None:
+    lines = [
+        {
+            "Sequence": f"{record['clip']}_{record['object']}",
+            "J-Mean": _number(record["scores"]["J"]),
+            "F-Mean": _number(record["scores"]["F"]),
+        }
+        for record in result["objects"]
+    ]
+    atomic_write_text(folder / "scores.csv", _csv(lines))
+    atomic_write_text(
+        folder / "global_scores.csv", _csv([{name: _number(value) for name, value in result["global"].items()}])
+    )
+
+
+def _csv(lines: Sequence[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
