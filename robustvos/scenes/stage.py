@@ -82,12 +82,12 @@ class AmodalClip:
 
     def fully_hidden(self) -> NDArray[np.bool_]:
         """``(T,)`` bool: frames in which the object is there and nothing of it is seen."""
-        return self.amodal.any((1, 2, 3)) & ~self.modal.any((1, 2, 3))
+        return np.asarray(self.amodal.any((1, 2, 3)) & ~self.modal.any((1, 2, 3)))
 
     def hidden_fraction(self) -> NDArray[np.float64]:
         """``(T,)`` float in [0, 1]: how much of the object is hidden; 0 where it is out of the frame."""
-        whole = self.amodal.sum((1, 2, 3))
-        return 1 - self.modal.sum((1, 2, 3)) / np.maximum(whole, 1) * (whole > 0) - (whole == 0)
+        whole, seen = self.amodal.sum((1, 2, 3)), self.modal.sum((1, 2, 3))
+        return np.where(whole > 0, 1 - seen / np.maximum(whole, 1), 0.0)
 
 
 def perform(play: Play, category: str, spec: StageSpec, rng: np.random.Generator) -> AmodalClip:

@@ -1,0 +1,51 @@
+"""Amodal clips by category: what Real-VAS asks, drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robustvos.errors import UnknownName
+from robustvos.scenes.containment import articulated_play, mobile_play, surface_play
+from robustvos.scenes.occlusion import occlusion_play
+from robustvos.scenes.stage import AmodalClip, StageSpec, perform
+
+PLAYS = {
+    "occlusion": occlusion_play,
+    "surface": surface_play,
+    "articulated": articulated_play,
+    "mobile": mobile_play,
+}
+CATEGORIES = tuple(PLAYS)
+CONTAINMENT = CATEGORIES[1:]
+
+
+def render_amodal_clip(category: str, rng: np.random.Generator, spec: StageSpec = StageSpec()) -> AmodalClip:  # noqa: B008
+    """Draw one random clip of ``category``. The same generator state gives the same clip.
+
+    In frame 0 nothing hides the query object (id 1). It is never cut by the frame's border. In a clip of ``occlusion``
+    it is hidden in part in at least a sixth of the frames; in the others fully in at least a sixth, and in 5.
+
+    Args:
+        category: One of :data:`CATEGORIES`.
+        rng: Source of all randomness.
+        spec: Size and length. Below about 64 pixels or 24 frames few plays fit.
+
+    Raises:
+        UnknownName: If there is no such category.
+    """
+    if category not in PLAYS:
+        raise UnknownName.of("category", category, CATEGORIES)
+    while True:
+        clip = perform(PLAYS[category](spec, rng), category, spec, rng)
+        if _is_useful(clip):
+            return clip
+
+
+def _is_useful(clip: AmodalClip) -> bool:
+    whole, frames = clip.amodal[:, 0], len(clip.frames)
+    at_border = whole[:, [0, -1]].any() or whole[:, :, [0, -1]].any()
+    if at_border or not whole.any((1, 2)).all() or (clip.modal[0] != clip.amodal[0]).any():
+        return False
+    if clip.category == "occlusion":
+        return bool((clip.hidden_fraction() > 0.05).sum() >= frames / 6)
+    return bool(clip.fully_hidden().sum() >= max(5, frames / 6))
