@@ -1,0 +1,65 @@
+"""Fill a folder under a temporary name and rename it, so that a folder that is there is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from robustvos.errors import UserError
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a new, empty folder next to ``path``; rename it to ``path`` if the block ends well.
+
+    If somebody else has made ``path`` in the meantime, theirs stays and the new folder is dropped: of two processes
+    that make the same thing at once, the first wins and neither fails. The temporary folder starts with a dot and ends
+    in ``.tmp``; it is deleted when the block fails.
+
+    Args:
+        path: Where the finished folder shall be.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        UserError: If the system refuses: read-only folder, full disk.
+    """
+    target = Path(path)
+    temporary = target.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write {target}: {reason}; free space there or choose another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def discard_folder(path: str | os.PathLike[str]) -> None:
+    """Delete a folder so that nobody sees it half-deleted; nothing happens if it does not exist.
+
+    Raises:
+        UserError: If the system refuses.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        return
+    temporary = folder.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        folder.rename(temporary)
+    except FileNotFoundError:  # another process was faster
+        return
+    except OSError as error:
+        raise UserError(f"cannot remove {folder}: {error.strerror}; delete it by hand") from error
+    shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,183 @@
+"""Read amodal clips in the native format of Real-VAS, which is also that of TABE-51.
+
+``<root>/<clip>/{frames/00000.jpg, gt_masks/00000.png, visible_masks/00000.png, annos.json}``: one query object, whose
+whole (``gt_masks``, amodal) and visible (``visible_masks``, modal) masks are 0 and 255. Clips without ``gt_masks`` need
+only the visible mask of the first frame; they can be tracked, not scored. ``annos.json`` is optional.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+from torch import Tensor
+
+from robustvos.errors import BadMask, DataNotFound, UnknownName
+from robustvos.video.frames import IMAGE_SUFFIXES, FrameFolder
+from robustvos.video.masks import read_binary_mask
+from robustvos.video.naming import list_files, list_folders, name_some
+from robustvos.video.occlusion_levels import FrameOcclusion
+
+FRAMES, AMODAL, MODAL, ANNOTATIONS = "frames", "gt_masks", "visible_masks", "annos.json"
+QUERY_ID = 1
+_TREE = f"<clip>/{{{FRAMES}, {AMODAL}, {MODAL}, {ANNOTATIONS}}}"
+
+
+class QueryMasks(Sequence["Tensor | None"]):
+    """Lazy masks of the one object: item ``t`` is ``(1, H, W)`` bool, or None where frame ``t`` has no mask.
+
+    Args:
+        paths: One PNG per frame, or None.
+        size: ``(H, W)`` of the frames.
+    """
+
+    def __init__(self, paths: Sequence[Path | None], size: tuple[int, int]) -> None:
+        self.paths = tuple(paths)
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor | None: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
+        """The mask of a frame; see the class.
+
+        Raises:
+            DataNotFound: If the file has gone.
+            BadMask: If the file is no mask, or not as large as the frames.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        path = self.paths[index]
+        if path is None:
+            return None
+        mask = read_binary_mask(path)
+        if tuple(mask.shape) != self.size:
+            (height, width), (rows, columns) = self.size, mask.shape
+            raise BadMask(f"{path} is {columns}x{rows}, its frames are {width}x{height}; export the masks at that size")
+        return mask[None]
+
+
+@dataclass(frozen=True)
+class NativeClip:
+    """One clip on disk; nothing but the first frame's header and ``annos.json`` has been read.
+
+    Attributes:
+        name: Folder name.
+        frames: Lazy frames.
+        modal: Lazy visible masks.
+        amodal: Lazy whole masks; None if the clip has none.
+        occlusion: One entry per frame; None if ``annos.json`` does not say.
+        category: ``occlusion``, ``surface``, ``articulated``, ``mobile``, ...; None if unknown, as in TABE-51.
+        details: Whatever else ``annos.json`` holds: source, fps, camera, provenance, seeds.
+    """
+
+    name: str
+    frames: FrameFolder
+    modal: QueryMasks
+    amodal: QueryMasks | None
+    occlusion: tuple[FrameOcclusion, ...] | None = None
+    category: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_native_clips(root: str | os.PathLike[str], clips: Sequence[str] | None = None) -> tuple[NativeClip, ...]:
+    """The clips under ``root``, in natural order, or those named in ``clips`` in the order given.
+
+    Raises:
+        DataNotFound: If ``root`` is missing or holds no clip, or a clip is incomplete; says what was looked for.
+        UnknownName: If a clip of ``clips`` is not there; suggests the nearest.
+    """
+    base = Path(root)
+    if not base.is_dir():
+        raise DataNotFound(f"looked for {_TREE} in {base}, which is no folder; give the folder that holds the clips")
+    folders = {folder.name: folder for folder in list_folders(base) if _looks_like_clip(folder)}
+    if not folders:
+        held = name_some(sorted(entry.name for entry in base.iterdir())) or "nothing"
+        advice = f"give its parent, {base.absolute().parent}" if _looks_like_clip(base) else "check the path"
+        raise DataNotFound(f"looked for {_TREE} in {base}, which holds {held}; {advice}")
+    for name in clips or ():
+        if name not in folders:
+            raise UnknownName.of(f"clip of {base}:", name, folders)
+    return tuple(read_native_clip(folders[name]) for name in (folders if clips is None else clips))
+
+
+def read_native_clip(folder: str | os.PathLike[str]) -> NativeClip:
+    """Open one clip.
+
+    Raises:
+        DataNotFound: If frames, masks of some frames, or the first frame's visible mask are missing, there are masks of
+            frames that do not exist, or ``annos.json`` is broken or tells of another number of frames.
+        BadVideo: If the first frame cannot be read.
+    """
+    path = Path(folder)
+    frames_at = path / FRAMES
+    if not frames_at.is_dir():
+        held = name_some(sorted(entry.name for entry in path.iterdir())) if path.is_dir() else "nothing"
+        raise DataNotFound(f"looked for {frames_at}, but {path} holds {held or 'nothing'}; copy the clip again")
+    files = list_files(frames_at, IMAGE_SUFFIXES)
+    names = tuple(file.stem for file in files)
+    annotations = _read_annotations(path / ANNOTATIONS, len(files))
+    fps = annotations.get("fps")
+    frames = FrameFolder(frames_at, files=files, fps=float(fps) if fps else None)
+    scored = (path / AMODAL).is_dir()
+    modal = QueryMasks(_masks_of(path / MODAL, names, needed=names if scored else names[:1]), frames.size)
+    amodal = QueryMasks(_masks_of(path / AMODAL, names, needed=names), frames.size) if scored else None
+    known = ("occlusion", "category")
+    return NativeClip(
+        path.name,
+        frames,
+        modal,
+        amodal,
+        annotations.get("occlusion"),
+        annotations.get("category"),
+        {key: value for key, value in annotations.items() if key not in known},
+    )
+
+
+def _looks_like_clip(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (FRAMES, AMODAL, MODAL))
+
+
+def _masks_of(folder: Path, frames: Sequence[str], needed: Sequence[str]) -> list[Path | None]:
+    masks = {path.stem: path for path in list_files(folder, (".png",))} if folder.is_dir() else {}
+    missing = [name for name in needed if name not in masks]
+    strays = [name for name in masks if name not in set(frames)]
+    if missing or strays:
+        wrong = f"no mask of {name_some(missing)}" if missing else f"masks of no frame: {name_some(strays)}"
+        raise DataNotFound(
+            f"looked for {len(needed)} masks (.png) in {folder}, found {len(masks)} for {len(frames)} frames: {wrong}; "
+            "the clip is half-copied: copy it again"
+        )
+    return [masks.get(name) for name in frames]
+
+
+def _read_annotations(path: Path, frames: int) -> dict[str, Any]:
+    """The content of ``annos.json``, its occlusion entries parsed; empty if there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataNotFound(f"{path} is no JSON ({' '.join(str(error).split())}); copy it again") from error
+    if not isinstance(content, dict):
+        raise DataNotFound(f"{path} holds a {type(content).__name__}, expected an object with the key 'occlusion'")
+    entries = content.get("occlusion")
+    if entries is None:
+        return content
+    if not isinstance(entries, list) or len(entries) != frames:
+        told = len(entries) if isinstance(entries, list) else type(entries).__name__
+        raise DataNotFound(f"{path} tells of {told} frames, {path.parent / FRAMES} holds {frames}; copy the clip again")
+    return {
+        **content,
+        "occlusion": tuple(FrameOcclusion.parse(e, f"{path}, frame {t},") for t, e in enumerate(entries)),
+    }
