@@ -1,6 +1,8 @@
 """One file per family of datasets."""
 
 from datamodules.base import Data
+from datamodules.corrupted_vos import CorruptedVOS
+from datamodules.realvas import RealVAS
 from datamodules.shapes import Shapes
 
-__all__ = ["Data", "Shapes"]
+__all__ = ["CorruptedVOS", "Data", "RealVAS", "Shapes"]
