@@ -127,8 +127,9 @@ class Tracker:
                 answer = self._advance(frame, told, size)
             found = self._present(answer, size)
         else:
-            nothing = torch.zeros(0)
-            found = TrackedFrame(self._index, (), empty_masks(size), torch.zeros(0, *size), nothing, nothing)
+            masks = empty_masks(size).to(self._device())
+            scores = masks.new_zeros(0, dtype=torch.float32)
+            found = TrackedFrame(self._index, (), masks, masks.float(), scores, scores)
         self._size = size
         self._index += 1
         return found
