@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from robustvos.errors import UnknownName
@@ -22,8 +23,8 @@ CONTAINMENT = CATEGORIES[1:]
 def render_amodal_clip(category: str, rng: np.random.Generator, spec: StageSpec = StageSpec()) -> AmodalClip:  # noqa: B008
     """Draw one random clip of ``category``. The same generator state gives the same clip.
 
-    In frame 0 nothing hides the query object (id 1). It is never cut by the frame's border. In a clip of ``occlusion``
-    it is hidden in part in at least a sixth of the frames; in the others fully in at least a sixth, and in 5.
+    In frame 0 nothing hides the query object (id 1), which is of one piece; the frame's border never cuts it. In a clip
+    of ``occlusion`` it is hidden in part in at least a sixth of the frames; in the others fully, and in at least 5.
 
     Args:
         category: One of :data:`CATEGORIES`.
@@ -45,6 +46,9 @@ def _is_useful(clip: AmodalClip) -> bool:
     whole, frames = clip.amodal[:, 0], len(clip.frames)
     at_border = whole[:, [0, -1]].any() or whole[:, :, [0, -1]].any()
     if at_border or not whole.any((1, 2)).all() or (clip.modal[0] != clip.amodal[0]).any():
+        return False
+    pieces, _ = cv2.connectedComponents(whole[0].astype(np.uint8))
+    if pieces != 2:  # the background and one object
         return False
     if clip.category == "occlusion":
         return bool((clip.hidden_fraction() > 0.05).sum() >= frames / 6)

@@ -3,6 +3,7 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from robustvos.errors import UnknownName
 from robustvos.scenes import SceneSpec, render_scene
@@ -63,6 +64,7 @@ def test_query_is_wholly_seen_in_first_frame(category, seed):
     clip = clip_of(category, seed)
     assert np.array_equal(clip.modal[0], clip.amodal[0])
     assert clip.modal[0].mean() > 0.004
+    assert ndimage.label(clip.modal[0, 0], np.ones((3, 3)))[1] == 1
 
 
 @every_clip
