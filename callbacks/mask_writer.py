@@ -1,0 +1,61 @@
+"""Predicted masks on disk, frame by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from callbacks.base import VideoCallback, run_folder, video_folder
+from callbacks.task import is_amodal
+from robustvos.types import TrackedFrame, Video
+from robustvos.video.masks import write_indexed_mask, write_overlapping_masks
+
+
+class MaskWriter(VideoCallback):
+    """Write every mask of a test or a prediction, as soon as it is there; nothing in validation.
+
+    Modal task: ``masks/<video>/<frame>.png``, an indexed PNG with the DAVIS palette. Amodal task, whose masks overlap:
+    ``masks/<video>/<object>/<frame>.png``, black and white, for every object of the video on every frame; an object
+    that was not introduced yet is empty. Each file appears whole or not at all.
+
+    Args:
+        enabled: False writes nothing.
+
+    Raises:
+        BadMask: In the run, if an object's id is not in 1 to 255, which an indexed PNG can hold.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self._folder = Path()
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find the run's folder; all processes must ask for it together."""
+        self._folder = run_folder(trainer)
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find the run's folder; all processes must ask for it together."""
+        self._folder = run_folder(trainer)
+
+    def on_tracked_frame(
+        self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
+    ) -> None:
+        """Write the masks of one frame."""
+        if not self.enabled or not (trainer.testing or trainer.predicting):
+            return
+        folder = self._folder / "masks" / video_folder(video)
+        name = video.frame_names[tracked.index]
+        if is_amodal(trainer):
+            _write_each_object(video, tracked, folder, name)
+        else:
+            write_indexed_mask(tracked.masks, tracked.object_ids, folder / f"{name}.png")
+
+
+def _write_each_object(video: Video, tracked: TrackedFrame, folder: Path, name: str) -> None:
+    waiting = tuple(i for i in video.object_ids if i not in tracked.object_ids)
+    empty = torch.zeros(len(waiting), *video.size, dtype=torch.bool)
+    write_overlapping_masks(torch.cat([tracked.masks.cpu(), empty]), (*tracked.object_ids, *waiting), folder, name)
