@@ -1,0 +1,185 @@
+"""Any folder in DAVIS layout: DAVIS, MOSE, YouTube-VOS, one's own; corrupted as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
+
+from datamodules.base import Data
+from datamodules.clip_sampling import ClipSampler, EpochSampler
+from datamodules.collate import collate_clips
+from datamodules.vos_clips import TrainingClips, VosClips
+from datamodules.vos_source import Split, VideoSource, describe_missing, locate
+from datamodules.vos_videos import EvaluationVideos, VosVideos
+from robustvos.errors import UnknownName, UserError
+from robustvos.video.layouts import SequenceRecord
+from robustvos.video.naming import name_some
+
+
+class CorruptedVOS(Data):
+    """Videos with masks of their objects, from one folder or several.
+
+    Training clips are consecutive frames, corrupted and augmented on the fly: nothing is written, and each epoch has
+    clips of its own. Evaluation has whole videos, clean or under any of the corruptions.
+
+    Args:
+        root: Folder that holds ``JPEGImages`` and ``Annotations``, or ``train`` with these in it. None:
+            ``$ROBUSTVOS_DATA/<name>``.
+        roots: Several such folders by name, put together; None for a folder: ``$ROBUSTVOS_DATA/<its name>``.
+        name: What results call the dataset; None: the folder's name, or those of ``roots``.
+        train_list: Text file with one training video a line. None: ``ImageSets/2017/train.txt`` if it is there, else
+            whatever ``val_list`` leaves.
+        val_list: The same for validation and test. Without any list all videos are used for each.
+        train: Training clips.
+        val: Validation videos.
+        test: Test videos; predict has them too, or those of ``valid`` beside ``train``.
+        skip_first_last: Whether a video's first and last annotated frames are left out of its score, as DAVIS does.
+        binary: Masks are black and white, with one object (DAVIS 2016).
+        seed: Of everything drawn for training. The videos of validation and test never change.
+        workers: Processes that read training clips.
+
+    Raises:
+        UserError: If both ``root`` and ``roots`` are given, or a number of training is below 1.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        roots: dict[str, Path | None] | None = None,
+        name: str | None = None,
+        train_list: str | None = None,
+        val_list: str | None = None,
+        train: TrainingClips = TrainingClips(),  # noqa: B008
+        val: EvaluationVideos = EvaluationVideos(),  # noqa: B008
+        test: EvaluationVideos = EvaluationVideos(),  # noqa: B008
+        skip_first_last: bool = False,
+        binary: bool = False,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        _check(train, root, roots)
+        self.roots = named_roots(root, roots, name)
+        self.name = name or "+".join(self.roots)  # type: ignore[misc]
+        self.train_list, self.val_list = train_list, val_list
+        self.train, self.val, self.test = train, val, test
+        self.skip_first_last = skip_first_last
+        self.binary = binary
+        self.seed = seed
+        self.workers = workers
+        self._announced: set[str] = set()
+
+    @classmethod
+    def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
+        """One line on the datasets that ``arguments`` of the constructor ask for in vain; None if all are there."""
+        return describe_missing(named_roots(*(arguments.get(key) for key in ("root", "roots", "name"))))
+
+    def setup(self, stage: str) -> None:
+        """Look for the folders, before anything slow is done.
+
+        Raises:
+            DataNotFound: Naming each missing dataset, its size, where to get it, and what to set.
+        """
+        for source in self.sources():
+            if not source.is_split:
+                self._say(source.describe_missing_split())
+
+    def sources(self) -> tuple[VideoSource, ...]:
+        """The datasets on disk; raises DataNotFound."""
+        return locate(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of an epoch; the next epoch has others."""
+        settings, trainer = self.train, self.trainer
+        processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        videos = self._videos("train")
+        sampler = ClipSampler(videos, settings.frames, settings.stride, settings.annotated_only, self.seed)
+        if sampler.too_short:
+            left_out = f"{len(sampler.too_short)} of {len(videos)} videos are too short for a clip of {settings.frames}"
+            self._say(f"{self.name}: {left_out} and are left out of training: {name_some(sampler.too_short)}")
+        if settings.batches is None:
+            count = settings.repeats * len(sampler.videos)
+        else:
+            count = settings.batches * settings.clips_per_batch * processes
+        clips = VosClips(sampler, settings, self._clip_size(), count, self.seed, self.binary)
+        return DataLoader(
+            clips,
+            batch_size=settings.clips_per_batch,
+            sampler=EpochSampler(clips, processes, process),
+            collate_fn=collate_clips,
+            num_workers=self.workers,
+            worker_init_fn=_one_thread if self.workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._evaluation(self.val, "val")
+
+    def test_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._evaluation(self.test, "val")
+
+    def predict_dataloader(self) -> DataLoader:
+        """One video an item; only its first annotated frames need be."""
+        return self._evaluation(self.test, "predict")
+
+    def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
+        videos = self._videos(split, settings)
+        dataset = VosVideos(videos, settings, self.binary, tagged=len(self.roots) > 1)
+        return DataLoader(dataset, batch_size=None, num_workers=0)
+
+    def _videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:
+        sets, image_set = (settings.sets, settings.image_set) if settings else (None, None)
+        for name in sets or ():
+            if name not in self.roots:
+                raise UnknownName.of("set", name, self.roots)
+        chosen = [source for source in self.sources() if sets is None or source.name in sets]
+        return [(source.name, record) for source in chosen for record in source.sequences(split, image_set)]
+
+    def _clip_size(self) -> int:
+        """Side of training clips: what was set, else what the model at hand wants."""
+        model = getattr(self.trainer, "lightning_module", None)
+        size = self.train.size or getattr(getattr(model, "sam2", None), "image_size", None)
+        if size is None:
+            raise UserError("the size of training clips is not known; set --data.train.size to the model's image size")
+        return int(size)
+
+    def _say(self, line: str) -> None:
+        """Print a line once."""
+        if line not in self._announced:
+            self._announced.add(line)
+            rank_zero_only(print)(line, flush=True)
+
+
+def named_roots(
+    root: Path | str | None, roots: Mapping[str, Path | str | None] | None, name: str | None
+) -> dict[str, Path | str | None]:
+    """Folders by the names of their datasets.
+
+    >>> named_roots("data/DAVIS", None, None), named_roots(None, None, "davis")
+    ({'DAVIS': 'data/DAVIS'}, {'davis': None})
+    """
+    if roots:
+        return dict(roots)
+    return {name or (Path(root).expanduser().name if root is not None else "vos"): root}
+
+
+def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | None] | None) -> None:
+    if root is not None and roots:
+        raise UserError("both root and roots are given; name every folder in roots, or give one as root")
+    for name in ("frames", "frames_per_batch", "batches", "repeats", "max_objects", "stride", "size"):
+        value = getattr(train, name)
+        if value is not None and value < 1:
+            raise UserError(f"train.{name} is {value}; it must be 1 or more")
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

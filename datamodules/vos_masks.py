@@ -1,0 +1,97 @@
+"""Annotations of a video, checked against its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from torch import Tensor
+
+from robustvos.errors import BadMask
+from robustvos.video.annotations import AnnotatedMasks, ids_in
+from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
+
+
+def read_ids(path: Path, size: tuple[int, int], binary: bool = False) -> np.ndarray:
+    """Read a map of object ids.
+
+    Args:
+        path: An indexed PNG.
+        size: ``(H, W)`` of the frame.
+        binary: Everything but black is object 1 (DAVIS 2016).
+
+    Returns:
+        ``(H, W)`` uint8; 0 is the background, 255 is void unless ``binary``.
+
+    Raises:
+        DataNotFound: If there is no such file.
+        BadMask: If it is no indexed mask, or has another size than the frame.
+    """
+    ids = read_indexed_mask(path)
+    if ids.shape != tuple(size):
+        raise BadMask(
+            f"{path} is {ids.shape[1]}x{ids.shape[0]}, but the frames are {size[1]}x{size[0]}; "
+            "export the masks at the size of the frames"
+        )
+    return (ids != 0).astype(np.uint8) if binary else ids
+
+
+def object_ids_of(name: str, paths: Sequence[Path | None], size: tuple[int, int], binary: bool) -> tuple[int, ...]:
+    """Every object that a video's annotations show, ascending.
+
+    Raises:
+        BadMask: If they show none, or nothing but 255; or see :func:`read_ids`.
+    """
+    seen: set[int] = set()
+    for path in paths:
+        if path is not None:
+            seen |= ids_in(read_ids(path, size, binary))
+    objects = tuple(sorted(seen - {0, VOID}))
+    if not objects and VOID in seen:
+        raise BadMask(
+            f"video '{name}': its masks hold no id but 255, which means void; if white marks the object, as in "
+            "DAVIS 2016, set --data.binary true"
+        )
+    if not objects:
+        count = sum(path is not None for path in paths)
+        raise BadMask(
+            f"video '{name}': no object in {count} annotated frame(s); annotate it, or leave it out of the list"
+        )
+    return objects
+
+
+class VideoMasks(AnnotatedMasks):
+    """Lazy masks of a video: item ``t`` is ``(O, H, W)`` bool, or None where frame ``t`` carries no annotation.
+
+    Args:
+        paths: One indexed PNG a frame, or None.
+        object_ids: The objects and their order along ``O``.
+        size: ``(H, W)`` of the frames; a mask of another size raises :class:`BadMask`.
+        binary: Everything but black is object 1.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path | None], object_ids: Sequence[int], size: tuple[int, int], binary: bool = False
+    ) -> None:
+        super().__init__(paths, object_ids)
+        self.size = size
+        self.binary = binary
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor | None: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
+        """The masks of a frame; see the class."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        path = self.paths[index]
+        return None if path is None else masks_from_ids(read_ids(path, self.size, self.binary), self.object_ids)
+
+    def void(self, index: int) -> Tensor | None:
+        """Pixels that no score may count; there are none in black-and-white masks."""
+        return None if self.binary else super().void(index)

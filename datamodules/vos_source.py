@@ -1,0 +1,170 @@
+"""Where a dataset in DAVIS layout is, and which of its videos are for what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from datamodules.published_sets import OWN, PUBLISHED
+from robustvos.errors import DataNotFound
+from robustvos.video.layouts import SequenceRecord, find_sequences, resolve_folder
+from robustvos.video.naming import list_folders
+
+DATA_VARIABLE = "ROBUSTVOS_DATA"
+"""Environment variable: a folder with one folder for each dataset, named as in ``configs/data``."""
+
+Split = Literal["train", "val", "predict"]
+
+_YEARS = ("2017", "2016", "")  # of DAVIS's lists; one's own may lie in ImageSets itself
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """One dataset on disk.
+
+    Attributes:
+        name: What it is called.
+        root: Folder that holds ``JPEGImages`` and ``Annotations``.
+        unlabelled: The same for videos of which only the first frame is annotated (``valid`` of MOSE and YouTube-VOS);
+            None where there are none. They are for ``predict``.
+        train_list: Text file with one video a line, absolute or relative to ``root/ImageSets`` or ``root``; None: none.
+        val_list: The same for validation and test.
+    """
+
+    name: str
+    root: Path
+    unlabelled: Path | None = None
+    train_list: str | None = None
+    val_list: str | None = None
+
+    @property
+    def is_split(self) -> bool:
+        """Whether training and validation have different videos."""
+        return self.train_list is not None or self.val_list is not None
+
+    def sequences(self, split: Split, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
+        """The videos of a split; one list alone leaves the rest for the other, none gives every video to both.
+
+        Args:
+            split: ``predict`` prefers the unlabelled videos, and has those of ``val`` where there are none.
+            image_set: A list to use instead.
+
+        Raises:
+            DataNotFound: If a list, a video it names, its frames or its annotations are missing.
+        """
+        if image_set is not None:
+            return find_sequences(self.root, image_set=_absolute_if_here(image_set))
+        if split == "predict" and self.unlabelled is not None:
+            return find_sequences(self.unlabelled)
+        own, other = (self.train_list, self.val_list) if split == "train" else (self.val_list, self.train_list)
+        if own is not None:
+            return find_sequences(self.root, image_set=own)
+        every = find_sequences(self.root)
+        if other is None:
+            return every
+        taken = {record.name for record in find_sequences(self.root, image_set=other)}
+        return tuple(record for record in every if record.name not in taken)
+
+    def describe_missing_split(self) -> str:
+        """One line for who should know that training and validation have the same videos."""
+        count = len(list_folders(resolve_folder(self.root, "JPEGImages")))
+        return (
+            f"{self.name}: no ImageSets/2017/train.txt or val.txt in {self.root}: all {count} videos are used for "
+            "training, validation and test alike; --data.val_list FILE (one name a line) keeps some apart"
+        )
+
+
+def locate(
+    roots: Mapping[str, Path | str | None],
+    train_list: str | None = None,
+    val_list: str | None = None,
+    prefer_2016: bool = False,
+) -> tuple[VideoSource, ...]:
+    """Find every dataset, or say in one message all that is missing.
+
+    Args:
+        roots: Folder of each dataset by name. It holds ``JPEGImages``, or ``train/JPEGImages`` (MOSE, YouTube-VOS).
+            None: ``$ROBUSTVOS_DATA/<name>``.
+        train_list: Names of training videos; None: ``ImageSets/2017/train.txt`` (or ``2016/``, or ``ImageSets``
+            itself) where it exists.
+        val_list: The same for ``val.txt``.
+        prefer_2016: Look for the lists of DAVIS 2016 first.
+
+    Raises:
+        DataNotFound: Naming each missing dataset, its size, where to get it, and what to set.
+    """
+    missing = describe_missing(roots)
+    if missing:
+        raise DataNotFound(missing)
+    sources = []
+    for name, given in roots.items():
+        root, unlabelled = _folders(_root(name, given))
+        sources.append(
+            VideoSource(
+                name,
+                root,
+                unlabelled,
+                _absolute_if_here(train_list) or _list_in(root, "train.txt", prefer_2016),
+                _absolute_if_here(val_list) or _list_in(root, "val.txt", prefer_2016),
+            )
+        )
+    return tuple(sources)
+
+
+def describe_missing(roots: Mapping[str, Path | str | None]) -> str | None:
+    """One line on every dataset that is not where it should be; None if all are there."""
+    several = len(roots) > 1
+    absent = [(name, given) for name, given in roots.items() if not _is_there(_root(name, given))]
+    if not absent:
+        return None
+    lines = [f"{name} ({PUBLISHED.get(name, OWN)}): {_where_looked(name, given)}" for name, given in absent]
+    setting = "--data.roots.NAME" if several else "--data.root"
+    return (
+        f"no data: {' | '.join(lines)}; give the unpacked folder with {setting} FOLDER, "
+        f"or put it (or a link to it) at ${DATA_VARIABLE}/NAME"
+    )
+
+
+def _root(name: str, given: Path | str | None) -> Path | None:
+    if given is not None:
+        return Path(given).expanduser()
+    folder = os.environ.get(DATA_VARIABLE)
+    return Path(folder).expanduser() / name if folder else None
+
+
+def _folders(root: Path | None) -> tuple[Path, Path | None]:
+    assert root is not None  # or describe_missing would have said so
+    if (root / "JPEGImages").is_dir():
+        return root, None
+    valid = root / "valid"
+    return root / "train", valid if (valid / "JPEGImages").is_dir() else None
+
+
+def _is_there(root: Path | None) -> bool:
+    return root is not None and any((folder / "JPEGImages").is_dir() for folder in (root, root / "train"))
+
+
+def _where_looked(name: str, given: Path | str | None) -> str:
+    root = _root(name, given)
+    if root is None:
+        return f"no folder was given and ${DATA_VARIABLE} is not set"
+    if not root.is_dir():
+        return f"{root} does not exist"
+    return f"{root} holds neither JPEGImages nor train/JPEGImages"
+
+
+def _list_in(root: Path, name: str, prefer_2016: bool) -> str | None:
+    years = sorted(_YEARS, key=lambda year: year != "2016") if prefer_2016 else _YEARS
+    found = (root / "ImageSets" / year / name for year in years)
+    return next((str(path) for path in found if path.is_file()), None)
+
+
+def _absolute_if_here(image_set: str | None) -> str | None:
+    """A list that exists as typed is that file; otherwise it is looked for inside the dataset."""
+    if image_set is None:
+        return None
+    path = Path(image_set).expanduser()
+    return str(path.absolute()) if path.is_file() else str(path)

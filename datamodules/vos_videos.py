@@ -1,0 +1,114 @@
+"""Evaluation videos on disk, clean or corrupted as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch.utils.data import Dataset
+
+from datamodules.corruption import check_conditions, corrupted_video
+from datamodules.prompting import prompts_where_first_seen
+from datamodules.vos_masks import VideoMasks, object_ids_of
+from robustvos.errors import UserError
+from robustvos.types import Video
+from robustvos.video.layouts import SequenceRecord
+from robustvos.video.prompts import parse_prompt_kind
+
+
+@dataclass(frozen=True)
+class EvaluationVideos:
+    """Which videos are tracked, and under which conditions.
+
+    Attributes:
+        conditions: ``clean`` and names of corruptions; the same videos under each.
+        severity: Strength of the corruptions, 1 to 5.
+        preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
+        prompt: ``mask``, ``box`` or ``points:N``, for each object on the first annotated frame that shows it.
+        max_frames: Use the first so many frames of each video; None: all.
+        limit: Use the first so many videos; None: all.
+        image_set: Text file with one video a line, to use instead of the dataset's own list.
+        sets: Names of the datasets to use, where there are several; None: all.
+
+    Raises:
+        UserError: If a number is below 1, or a condition or the prompt is not known.
+    """
+
+    conditions: tuple[str, ...] = ("clean",)
+    severity: float = 3.0
+    preset: str = "intended"
+    prompt: str = "mask"
+    max_frames: int | None = None
+    limit: int | None = None
+    image_set: str | None = None
+    sets: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_conditions(tuple(self.conditions))
+        parse_prompt_kind(self.prompt)
+        for name in ("max_frames", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; give 1 or more, or null for all")
+
+
+class VosVideos(Dataset):
+    """Every video under every condition, condition by condition. Frames and masks are read as they are asked for.
+
+    Args:
+        videos: Dataset and files of each video.
+        settings: Conditions, prompts, limits.
+        binary: Masks are black and white.
+        tagged: Whether results are to be grouped by dataset; videos then bear the dataset's name before their own.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[tuple[str, SequenceRecord]],
+        settings: EvaluationVideos,
+        binary: bool = False,
+        tagged: bool = False,
+    ) -> None:
+        self.videos = tuple(videos)[: settings.limit]
+        self.settings = settings
+        self.binary = binary
+        self.tagged = tagged
+
+    def __len__(self) -> int:
+        return len(self.videos) * len(self.settings.conditions)
+
+    def __getitem__(self, index: int) -> Video:
+        """One video; its masks are None on frames that carry no annotation.
+
+        Raises:
+            BadMask: If no annotation shows an object, or a mask cannot be read or has another size than the frames.
+            BadVideo: If the first frame cannot be read; later ones raise it when they are asked for.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        condition, number = divmod(index, len(self.videos))
+        source, record = self.videos[number]
+        settings = self.settings
+        return corrupted_video(
+            self._video(source, record), settings.conditions[condition], settings.severity, settings.preset
+        )
+
+    def _video(self, source: str, record: SequenceRecord) -> Video:
+        length = self.settings.max_frames
+        record = replace(
+            record, frame_paths=record.frame_paths[:length], annotation_paths=record.annotation_paths[:length]
+        )
+        frames = record.open_frames()
+        object_ids = object_ids_of(record.name, record.annotation_paths, frames.size, self.binary)
+        masks = VideoMasks(record.annotation_paths, object_ids, frames.size, self.binary)
+        name = f"{source}_{record.name}" if self.tagged else record.name
+        return Video(
+            name=name,
+            frames=frames,
+            object_ids=object_ids,
+            masks=masks,
+            prompts=prompts_where_first_seen(name, masks, object_ids, self.settings.prompt),
+            frame_names=record.frame_names,
+            size=frames.size,
+            tags={"dataset": source} if self.tagged else {},
+        )

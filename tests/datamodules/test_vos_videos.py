@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datamodules.corrupted_vos import CorruptedVOS
+from datamodules.vos_videos import EvaluationVideos
+from robustvos.corruptions import corrupt_clip
+from robustvos.errors import BadMask, BadVideo, DataNotFound, UnknownName, UserError
+from robustvos.video.frames import read_frame
+
+
+def videos_of(root, stage: str = "test", binary: bool = False, **settings):
+    data = CorruptedVOS(root=root, test=EvaluationVideos(**settings), val=EvaluationVideos(**settings), binary=binary)
+    return list(getattr(data, f"{stage}_dataloader")())
+
+
+def test_every_video_comes_under_every_condition(tree):
+    videos = videos_of(tree.root, conditions=("clean", "fog", "gauss_noise"))
+    assert [(video.corruption, video.name) for video in videos] == [
+        (condition, name) for condition in ("clean", "fog", "gauss_noise") for name in ("bear", "dog", "swan")
+    ]
+
+
+@pytest.mark.parametrize("stage", ["val", "test", "predict"])
+def test_clean_frames_and_masks_are_those_of_the_files(tree, stage):
+    video = videos_of(tree.root, stage)[1]
+    assert (video.name, video.size, video.object_ids, len(video.frames)) == ("dog", (48, 64), (1, 2), 6)
+    assert video.frame_names == tuple(f"{t:05d}" for t in range(6))
+    for t in (0, 5):
+        assert torch.equal(video.frames[t], read_frame(tree.root / "JPEGImages" / "dog" / f"{t:05d}.jpg"))
+        ids = np.asarray(Image.open(tree.root / "Annotations" / "dog" / f"{t:05d}.png"))
+        assert torch.equal(video.masks[t], torch.from_numpy(np.stack([ids == 1, ids == 2])))
+
+
+def test_corrupted_frames_are_those_of_the_corruption_on_the_whole_clip(tree):
+    clean, snowy = (videos_of(tree.root, conditions=(name,), severity=2.0)[0] for name in ("clean", "snow"))
+    frames = torch.stack(list(clean.frames))
+    expected = corrupt_clip(frames, "snow", clip_name="bear", severity=2.0)
+    assert torch.equal(torch.stack(list(snowy.frames)), expected)
+    assert not torch.equal(expected, frames)
+
+
+def test_each_object_is_prompted_where_it_is_first_seen(tree):
+    video = videos_of(tree.root, prompt="box")[0]
+    assert [(prompt.object_id, prompt.frame) for prompt in video.prompts] == [(1, 0), (2, 2)]
+    assert video.prompts[1].box.tolist() == [30, 34, 49, 45]
+
+
+def test_empty_first_mask_moves_the_prompts_and_no_object_at_all_is_an_error(make_tree, moving_boxes):
+    nothing = np.zeros((48, 64), np.uint8)
+    own = make_tree("late")
+    own.video("a", [nothing, *moving_boxes(2)])
+    assert [(p.object_id, p.frame) for p in videos_of(own.root)[0].prompts] == [(1, 1)]
+    with pytest.raises(BadMask, match="'a': no object in 1 annotated frame"):
+        videos_of(own.root, max_frames=1)
+
+
+def test_video_annotated_on_its_first_frame_alone_has_no_other_truth(make_tree, moving_boxes):
+    own = make_tree("semi")
+    own.video("a", [moving_boxes()[3], None, None])
+    (video,) = videos_of(own.root, "predict")
+    assert [mask is None for mask in video.masks] == [False, True, True]
+    assert [(p.object_id, p.frame) for p in video.prompts] == [(1, 0), (2, 0)]
+    assert len(list(video.frames)) == 3
+
+
+def test_videos_and_frames_can_be_limited_and_chosen(tree):
+    tree.list("few.txt", "swan", "dog")
+    assert [video.name for video in videos_of(tree.root, image_set="few.txt")] == ["swan", "dog"]
+    assert [video.name for video in videos_of(tree.root, image_set="few.txt", limit=1)] == ["swan"]
+    video = videos_of(tree.root, max_frames=2)[0]
+    assert (len(video.frames), len(video.masks), len(video.frame_names), video.object_ids) == (2, 2, 2, (1,))
+    tree.list("wrong.txt", "swan", "goat")
+    with pytest.raises(DataNotFound, match="goat"):
+        videos_of(tree.root, image_set="wrong.txt")
+
+
+def test_videos_of_several_sets_bear_their_names(tree, make_tree, moving_boxes):
+    other = make_tree("other")
+    other.video("bear", moving_boxes(2))
+    roots = {"mine": tree.root, "yours": other.root}
+    data = CorruptedVOS(roots=roots, val=EvaluationVideos(sets=("yours",)))
+    videos = list(data.test_dataloader())
+    assert [(v.name, v.tags["dataset"]) for v in videos][::3] == [("mine_bear", "mine"), ("yours_bear", "yours")]
+    assert [video.name for video in data.val_dataloader()] == ["yours_bear"]
+    assert data.name == "mine+yours"
+    with pytest.raises(UnknownName, match="did you mean 'yours'"):
+        CorruptedVOS(roots=roots, val=EvaluationVideos(sets=("your",))).val_dataloader()
+
+
+def test_masks_that_are_white_alone_name_the_remedy_and_void_is_no_object(make_tree, moving_boxes):
+    own = make_tree("davis2016")
+    own.video("a", [np.where(ids > 0, 255, 0) for ids in moving_boxes()])
+    with pytest.raises(BadMask, match=r"void; .* --data\.binary true"):
+        videos_of(own.root)
+    (video,) = videos_of(own.root, binary=True)
+    assert video.object_ids == (1,)
+    assert torch.equal(video.masks[3][0], torch.from_numpy(moving_boxes()[3] > 0))
+    assert video.masks.void(3) is None
+
+
+def test_broken_files_are_named_when_they_are_met(tree):
+    tree.mask("dog", 3, np.ones((24, 32)))
+    frame = tree.root / "JPEGImages" / "swan" / "00004.jpg"
+    frame.write_bytes(frame.read_bytes()[:300])
+    loader = CorruptedVOS(root=tree.root).test_dataloader()
+    with pytest.raises(BadMask, match=r"dog/00003\.png is 32x24, but the frames are 64x48"):
+        loader.dataset[1]
+    video = loader.dataset[2]
+    assert video.frames[3].shape == (3, 48, 64)
+    with pytest.raises(BadVideo, match=r"swan/00004\.jpg: cannot be decoded"):
+        video.frames[4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [({"conditions": ("smog",)}, UnknownName), ({"prompt": "finger"}, UnknownName), ({"limit": 0}, UserError)],
+)
+def test_unknown_conditions_prompts_and_limits_are_refused(settings, error):
+    with pytest.raises(error):
+        EvaluationVideos(**settings)
