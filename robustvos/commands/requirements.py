@@ -1,0 +1,52 @@
+"""What a run needs and has not got, weights and data alike, in one message instead of one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from robustvos.errors import CheckpointNotFound, DataNotFound
+from robustvos.sam2.checkpoints import find_checkpoint
+from robustvos.sam2.config import Sam2Config
+
+
+def check_requirements(sam2: Sam2Config, data: Mapping[str, Any] | None) -> None:
+    """Raise before anything slow is built if weights or data are missing.
+
+    Args:
+        sam2: The base.
+        data: The datamodule as configured, ``class_path`` and ``init_args``. If its class has a class method
+            ``describe_missing(init_args) -> str | None``, that is asked; None: no data.
+
+    Raises:
+        CheckpointNotFound: If only the weights are missing.
+        DataNotFound: If data are missing; names the weights too where both are.
+    """
+    weights = _missing_weights(sam2)
+    files = _missing_data(data)
+    if files is not None and weights is not None:
+        raise DataNotFound(f"weights and data are missing: (1) {weights}; (2) {files}")
+    if files is not None:
+        raise DataNotFound(files)
+    if weights is not None:
+        raise CheckpointNotFound(weights)
+
+
+def _missing_weights(sam2: Sam2Config) -> str | None:
+    # A Hugging Face id would be fetched here; building the model does that, and reports it.
+    if sam2.checkpoint != "auto":
+        return None
+    try:
+        find_checkpoint(sam2)
+    except CheckpointNotFound as error:
+        return str(error)
+    return None
+
+
+def _missing_data(data: Mapping[str, Any] | None) -> str | None:
+    if data is None:
+        return None
+    module, _, name = data["class_path"].rpartition(".")
+    describe = getattr(getattr(import_module(module), name), "describe_missing", None)
+    return None if describe is None else describe(data.get("init_args") or {})
