@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from robustvos.errors import UserError
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -26,6 +28,11 @@ class LossWeights:
         focal_alpha: Weight of foreground pixels in the focal loss; background gets ``1 - focal_alpha``. SAM 2's .25
             lets masks shrink from frame to frame when little is trained; .5 does not.
         focal_gamma: Focusing exponent.
+        supervise_all_iou: Where several masks are predicted, train the IoU predicted for each of them (SAM 2's own
+            training), not only that of the best one.
+
+    Raises:
+        UserError: If ``focal_alpha`` is outside [0, 1], or a weight or ``focal_gamma`` is negative.
     """
 
     mask: float = 20.0
@@ -34,6 +41,14 @@ class LossWeights:
     presence: float = 1.0
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
+    supervise_all_iou: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.focal_alpha <= 1:
+            raise UserError(f"focal_alpha is {self.focal_alpha:g}; it must be in [0, 1], .5 treats both sides alike")
+        for name in ("mask", "dice", "iou", "presence", "focal_gamma"):
+            if getattr(self, name) < 0:
+                raise UserError(f"the loss's {name} is {getattr(self, name):g}; it must not be negative")
 
 
 def segmentation_loss(
@@ -54,7 +69,8 @@ def segmentation_loss(
     Returns:
         Scalars ``mask``, ``dice``, ``iou``, ``presence`` and their weighted sum ``loss``: sums over frames and steps,
         divided by the number of objects (averaged over processes under DDP). Where several masks are predicted only
-        the best one (least weighted focal + dice) is trained. Absent objects train presence alone.
+        the best one (least weighted focal + dice) is trained, except for the predicted IoUs, whose mean loss counts if
+        ``weights.supervise_all_iou``. Absent objects train presence alone.
     """
     weights = weights or LossWeights()
     count = _objects_per_process(targets)
@@ -85,7 +101,10 @@ def step_losses(
     iou = (predicted_iou - mask_iou(logits > 0, target[:, None])).abs()
     best = (weights.mask * mask + weights.dice * dice).argmin(1, keepdim=True)
     present = target.flatten(1).any(1).to(logits.dtype)
-    terms = {name: value.gather(1, best)[:, 0] * present for name, value in (("mask", mask), ("dice", dice), ("iou", iou))}
+    terms = {name: value.gather(1, best)[:, 0] for name, value in (("mask", mask), ("dice", dice), ("iou", iou))}
+    if weights.supervise_all_iou:
+        terms["iou"] = iou.mean(1)
+    terms = {name: value * present for name, value in terms.items()}
     terms["presence"] = F.binary_cross_entropy_with_logits(presence[:, 0], present, reduction="none")
     return terms
 
