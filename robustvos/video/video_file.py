@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import weakref
@@ -78,9 +79,11 @@ _INHERITED: list[Decoder | None] = []
 def _leave_inherited_decoders() -> None:
     """Make a forked process open its files anew.
 
-    The threads of an inherited decoder do not exist here. To use it is to wait for them for ever, and even to delete it
-    aborts the process: so it is kept, unused.
+    The threads of an inherited decoder do not exist here. To use it is to wait for them for ever, and to delete it, too,
+    or it aborts the process: so it is kept, unused. PyAV's containers refer to themselves and wait for the garbage
+    collector even after they are closed: what a process inherits is put out of the collector's reach.
     """
+    gc.freeze()
     for file in list(_FILES):
         _INHERITED.append(file._decoder)
         file._decoder = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -155,7 +154,7 @@ def test_narrow_videos_that_decord_garbles_are_read_all_the_same(tmp_path: Path)
     assert abs(float(frames[0].float().mean()) - 120) < 3
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", os.urandom(5000)])
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(range(7, 200)) * 20])
 def test_what_is_no_video_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
