@@ -1,9 +1,29 @@
 """One effect each."""
 
 from callbacks.base import VideoCallback
+from callbacks.gate_monitor import GateMonitor
+from callbacks.mask_writer import MaskWriter
+from callbacks.overlay_logger import OverlayLogger
 from callbacks.results_writer import ResultsWriter
+from callbacks.strip_writer import StripWriter
+from callbacks.temperature_annealing import TemperatureAnnealing
 
-ALWAYS = {"results": ResultsWriter}
+ALWAYS = {
+    "masks": MaskWriter,
+    "strips": StripWriter,
+    "gates": GateMonitor,
+    "overlays": OverlayLogger,
+    "results": ResultsWriter,
+}
 """Callbacks that every run has, by the flag that sets them."""
 
-__all__ = ["ALWAYS", "ResultsWriter", "VideoCallback"]
+__all__ = [
+    "ALWAYS",
+    "GateMonitor",
+    "MaskWriter",
+    "OverlayLogger",
+    "ResultsWriter",
+    "StripWriter",
+    "TemperatureAnnealing",
+    "VideoCallback",
+]
