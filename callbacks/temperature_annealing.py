@@ -6,6 +6,7 @@ import math
 from typing import Any, Literal, get_args
 
 import lightning as L
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from robustvos.errors import UnknownName, UserError
 
@@ -19,6 +20,8 @@ class TemperatureAnnealing(L.Callback):
     The temperature follows from the step or epoch that training is at, and from nothing remembered: a run that is
     resumed goes on where it stopped. Resumed with another length, it follows the curve of the new length.
 
+    A system without gates is left alone, so that one configuration serves MoGA and what it is compared with.
+
     Args:
         start: Temperature at the beginning, above 0; may lie above or below ``end``.
         end: Temperature at the end and thereafter, above 0 (the paper: 0.3).
@@ -29,8 +32,7 @@ class TemperatureAnnealing(L.Callback):
             (0, 1], that share of the run. Over a single step or epoch it is ``end`` at once.
 
     Raises:
-        UserError: If an argument is out of range; when fitting starts, if the system has no temperature, or if the
-            run's length is asked for and unknown.
+        UserError: If an argument is out of range; when fitting starts, if the run's length is asked for and unknown.
         UnknownName: If ``schedule`` or ``unit`` is not one of the above.
 
     Source: RobustPVOS, implementation details ("0.3 with a linear annealing").
@@ -57,9 +59,9 @@ class TemperatureAnnealing(L.Callback):
         self._length = 1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Refuse a system without a temperature before anything else is done."""
-        if stage == "fit":
-            _adapter_with_tau(pl_module)
+        """Say so if the system has no temperature: a recipe may be shared by systems with and without gates."""
+        if stage == "fit" and _adapter_with_tau(pl_module) is None:
+            rank_zero_info("TemperatureAnnealing: this system has no gates, hence no temperature; nothing is annealed")
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find out how long the annealing takes; the run's length is known by now."""
@@ -69,9 +71,12 @@ class TemperatureAnnealing(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the temperature of this step and log it as ``tau``."""
+        adapter = _adapter_with_tau(pl_module)
+        if adapter is None:
+            return
         done = trainer.global_step if self.unit == "step" else trainer.current_epoch
         tau = self.temperature(done, self._length)
-        _adapter_with_tau(pl_module).tau = tau
+        adapter.tau = tau
         pl_module.log("tau", tau, on_step=True, on_epoch=False, batch_size=1)
 
     def temperature(self, done: int, length: int) -> float:
@@ -110,11 +115,9 @@ def _check_duration(duration: int | float | None, unit: str) -> None:
 
 
 def _adapter_with_tau(module: Any) -> Any:
+    """The module's adapter, if it has a temperature."""
     adapter = getattr(module, "adapter", None)
-    if not hasattr(adapter, "tau"):
-        system = "a system without adapter" if adapter is None else type(adapter).__name__
-        raise UserError(f"TemperatureAnnealing: {system} has no temperature; take the callback out, or train MoGA")
-    return adapter
+    return adapter if hasattr(adapter, "tau") else None
 
 
 def _run_length(trainer: L.Trainer, unit: str) -> int | None:
