@@ -72,7 +72,7 @@ class VideoSource:
         """One line for who should know that training and validation have the same videos."""
         count = len(list_folders(resolve_folder(self.root, "JPEGImages")))
         return (
-            f"{self.name}: no ImageSets/2017/train.txt or val.txt in {self.root}: all {count} videos are used for "
+            f"{self.name}: no train.txt or val.txt in {self.root / 'ImageSets'}[/2017]: all {count} videos are used for "
             "training, validation and test alike; --data.val_list FILE (one name a line) keeps some apart"
         )
 

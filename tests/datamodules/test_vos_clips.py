@@ -1,6 +1,7 @@
 import warnings
 from itertools import islice
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -200,6 +201,42 @@ def test_an_epoch_has_as_many_batches_as_asked_for_in_each_process(tree, process
     data = CorruptedVOS(root=tree.root, train=TrainingClips(**PLAIN, batches=batches))
     data.trainer = World()
     assert len(list(islice(data.train_dataloader(), 10))) == batches
+
+
+class Reader(L.LightningModule):
+    """Trains nothing; remembers the clips of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.names: dict[int, list[str]] = {}
+
+    def training_step(self, batch, batch_idx):
+        self.names.setdefault(self.current_epoch, []).extend(batch.names)
+        return self.weight * 0
+
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        return batch.to(device)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_lightning_gives_each_epoch_its_own_clips_without_new_loaders(tree, tmp_path, workers):
+    data = CorruptedVOS(root=tree.root, train=TrainingClips(**PLAIN), workers=workers)
+    reader = Reader()
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = L.Trainer(accelerator="cpu", max_epochs=3, limit_val_batches=0, default_root_dir=tmp_path, **quiet)
+    trainer.fit(reader, data)
+    clips = data.train_dataloader().dataset
+    assert reader.names == {epoch: [clips[3 * epoch + i].name for i in range(3)] for epoch in range(3)}
+    assert len({name for names in reader.names.values() for name in names}) == 9
 
 
 def test_numbers_below_one_are_refused(tree):
