@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from robustvos.errors import UserError
+
 PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
 _META = "https://dl.fbaipublicfiles.com/segment_anything_2"
 
@@ -70,13 +72,20 @@ class Sam2Config:
 class PromptSampling:
     """How prompts are drawn from the ground truth in training (SAM 2 paper, appendix D.2.2).
 
+    Clips shorter than a number of frames below get as many as they have. Clips of one frame are always prompted by
+    clicks or a box, as SAM 2 has it.
+
     Attributes:
         point_probability: Chance that a batch is prompted by clicks or a box rather than by a mask.
         box_probability: Chance of a box among those.
-        conditioning_frames: At most this many prompted frames at the start.
-        corrected_frames: At most this many frames receive correction clicks.
-        correction_clicks: Clicks on each of them.
+        conditioning_frames: At most this many frames are prompted before tracking; the first always is.
+        corrected_frames: At most this many frames receive correction clicks, in batches without mask prompts; all
+            prompted ones do, so it is at least ``conditioning_frames``.
+        correction_clicks: Clicks on each of them, at least 1.
         ground_truth_click_probability: Chance that a correction click ignores the error region.
+
+    Raises:
+        UserError: If a probability is outside [0, 1], or a number is too small.
     """
 
     point_probability: float = 0.5
@@ -85,3 +94,15 @@ class PromptSampling:
     corrected_frames: int = 2
     correction_clicks: int = 7
     ground_truth_click_probability: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("point_probability", "box_probability", "ground_truth_click_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} is {getattr(self, name):g}; a probability is in [0, 1]")
+        for name, least in (
+            ("conditioning_frames", 1),
+            ("corrected_frames", self.conditioning_frames),  # SAM 2 corrects every frame that it prompts by clicks
+            ("correction_clicks", 1),
+        ):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} is {getattr(self, name)}; SAM 2's training needs at least {least}")
