@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
 HOST_PREFIX = "sam2."  # of a base inside the checkpoint of its own training run
 WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
 _LISTED = 6  # names shown of each kind of difference
+_FILE_SUFFIXES = {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}
+_HUB_TIMEOUT_S = 5.0  # for its first answer
 
 
 def load_checkpoint(model: nn.Module, config: Sam2Config) -> None:
@@ -39,7 +42,7 @@ def find_checkpoint(config: Sam2Config) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    if name.count("/") == 1 and not path.suffix and not path.parent.exists():
+    if _is_hub_id(name):
         return _fetch_from_hub(name, config.variant)
     raise CheckpointNotFound(f"no checkpoint at '{name}' (looked in {path.absolute().parent}); {_where_to_get(config.variant)}")
 
@@ -49,6 +52,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     SAM 2's files hold it under ``model``, Lightning's under ``state_dict``; both are opened. So is a run of ours that
     trained a base, whose names begin with ``sam2.``.
+
+    Raises:
+        CheckpointMismatch: If the file cannot be read, or holds anything but named tensors there.
     """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
@@ -57,11 +63,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except Exception as error:
             raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
-    content = read_checkpoint(path)
+    content: Any = read_checkpoint(path)
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if content and all(name.startswith(HOST_PREFIX) for name in content):
+    named = isinstance(content, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+    if not named or not content:
+        raise CheckpointMismatch(f"{path} holds no state dict, at its top or under 'model' or 'state_dict'; give another file")
+    if all(name.startswith(HOST_PREFIX) for name in content):
         content = {name.removeprefix(HOST_PREFIX): tensor for name, tensor in content.items()}
     return content
 
@@ -75,7 +84,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointMismatch(f"{path} is not a readable checkpoint ({type(error).__name__}); fetch it again") from error
+        raise CheckpointMismatch(
+            f"{path} is not a readable checkpoint ({type(error).__name__}): it is truncated, or holds objects other than "
+            "tensors, which are not loaded for safety; fetch it again"
+        ) from error
 
 
 def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
@@ -118,7 +130,7 @@ def _find_published(variant: str) -> Path:
         raise CheckpointNotFound(f"no weights are published for '{variant}'; give a path, or checkpoint: random to train it")
     folders = [PACKAGE_WEIGHTS, Path("checkpoints")]
     if os.environ.get(WEIGHTS_VARIABLE):
-        folders.insert(0, Path(os.environ[WEIGHTS_VARIABLE]))
+        folders.insert(0, Path(os.environ[WEIGHTS_VARIABLE]).expanduser())
     for folder in folders:
         if (folder / known.weights).is_file():
             return folder / known.weights
@@ -136,12 +148,25 @@ def _where_to_get(variant: str) -> str:
     )
 
 
+def _is_hub_id(name: str) -> bool:
+    """Whether ``name``, which is no file, reads as OWNER/REPOSITORY rather than as a path."""
+    if any(name == known.hub_id for known in VARIANTS.values()):
+        return True
+    path = Path(name)  # a dot in the name does not make it a file: facebook/sam2.1-hiera-tiny
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name)) and path.suffix not in _FILE_SUFFIXES and not path.parent.exists()
+
+
 def _fetch_from_hub(repository: str, variant: str) -> Path:
-    from huggingface_hub import hf_hub_download
+    """The file from the local cache, else from the net, which is asked once first: downloads retry for half a minute."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     files = {v.hub_id: v.weights for v in VARIANTS.values() if v.hub_id and v.weights}
     filename = files.get(repository, "model.safetensors")
     try:
+        cached = try_to_load_from_cache(repository, filename)
+        if isinstance(cached, str):
+            return Path(cached)
+        get_hf_file_metadata(hf_hub_url(repository, filename), timeout=_HUB_TIMEOUT_S)
         return Path(hf_hub_download(repo_id=repository, filename=filename))
     except Exception as error:
         raise CheckpointNotFound(
