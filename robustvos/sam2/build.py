@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
 
 _HOST = "training.model.sam2.SAM2Train"
 _MEMORY_STRIDE = 16  # of the features that memory attention works on
-logging.getLogger("root").setLevel(logging.WARNING)  # sam2 logs to the root logger while it builds
 
 
 def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None = None) -> Any:
@@ -32,7 +33,7 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
 
     Raises:
         UnknownName: If the variant is not known.
-        UserError: If the image size is not a multiple of 32.
+        UserError: If the image size is not a multiple of 32, or a timm backbone cannot serve.
         CheckpointNotFound: If the weights are not where they were looked for; says where to fetch them.
         CheckpointMismatch: If a key is missing, superfluous or of another shape.
     """
@@ -43,16 +44,15 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
 
 
 def architecture(config: Sam2Config) -> DictConfig:
-    """The hydra node of the model that ``config`` asks for, at its image size."""
-    if config.variant.startswith(TIMM_PREFIX):
-        node = _read_yaml(VARIANTS["sam2.1_hiera_t"].config)
-        use_timm_trunk(node, config.variant)
-    elif config.variant in VARIANTS:
-        node = _read_yaml(VARIANTS[config.variant].config)
-    else:
+    """The hydra node of the model that ``config`` asks for, at its image size; raises as :func:`build_sam2` does."""
+    is_timm = config.variant.startswith(TIMM_PREFIX)
+    if not is_timm and config.variant not in VARIANTS:
         raise UnknownName.of("SAM 2 variant", config.variant, [*VARIANTS, f"{TIMM_PREFIX}NAME"])
+    node = _read_yaml(VARIANTS["sam2.1_hiera_t" if is_timm else config.variant].config)
     if config.image_size is not None:
         _set_image_size(node, config.image_size)
+    if is_timm:
+        use_timm_trunk(node, config.variant)
     return node
 
 
@@ -62,7 +62,22 @@ def instantiate(node: DictConfig, sampling: PromptSampling) -> Any:
 
     node = OmegaConf.merge(node, {"_target_": _HOST, **_sampling_arguments(sampling)})
     node.pop("compile_image_encoder", None)
-    return build(node, _recursive_=True)
+    with _silent_root_logger():
+        return build(node, _recursive_=True)
+
+
+@contextmanager
+def _silent_root_logger() -> Iterator[None]:
+    """SAM 2 reports to the root logger while it builds, and would give it a handler if it had none."""
+    root, absorber = logging.getLogger(), logging.NullHandler()
+    level = root.level
+    root.addHandler(absorber)
+    root.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(absorber)
 
 
 def _read_yaml(location: str) -> DictConfig:

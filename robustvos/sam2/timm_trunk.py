@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
+import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
@@ -16,6 +20,7 @@ class TimmTrunk(nn.Module):
 
     Args:
         name: Name in timm's registry.
+        image_size: Side ``S`` of the input; needed by those backbones, Swin for one, that are built for one size.
         pretrained: Fetch timm's ImageNet weights.
 
     Attributes:
@@ -23,37 +28,53 @@ class TimmTrunk(nn.Module):
 
     Raises:
         UnknownName: If timm has no such model.
-        UserError: If it gives no feature maps at strides 4, 8, 16, 32.
+        UserError: If it cannot be built for this size, or gives no feature maps at strides 4, 8, 16, 32.
     """
 
-    def __init__(self, name: str, pretrained: bool = False) -> None:
+    def __init__(self, name: str, image_size: int = 1024, pretrained: bool = False) -> None:
         super().__init__()
-        import timm
-
-        if not timm.is_model(name):
-            raise UnknownName.of("timm model", name, timm.list_models(f"{name[:5]}*") or timm.list_models("mobilenetv4*"))
-        probe = timm.create_model(name, features_only=True, pretrained=False)
-        strides = probe.feature_info.reduction()
-        if not set(_STRIDES) <= set(strides):
-            raise UserError(f"timm model '{name}' has features at strides {strides}; SAM 2 needs {_STRIDES}")
-        indices = [strides.index(s) for s in _STRIDES]
-        self.body = timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
+        self.body = _pyramid(name, image_size, pretrained)
         self.channel_list = self.body.feature_info.channels()[::-1]
+        self.has_channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """``(B, 3, S, S)`` normalised image -> four maps ``(B, C_i, S / stride_i, S / stride_i)``, finest first."""
-        return [_channels_first(x, c) for x, c in zip(self.body(image), self.channel_list[::-1], strict=True)]
+        features = self.body(image)
+        return [x.permute(0, 3, 1, 2).contiguous() for x in features] if self.has_channels_last else features
 
 
 def use_timm_trunk(node: DictConfig, variant: str) -> None:
     """Replace the trunk in a SAM 2 model node by the backbone that ``variant`` (``timm:NAME``) names."""
-    name = variant.removeprefix(TIMM_PREFIX)
-    node.image_encoder.trunk = {"_target_": f"{__name__}.TimmTrunk", "name": name}
-    node.image_encoder.neck.backbone_channel_list = TimmTrunk(name).channel_list
+    settings = {"name": variant.removeprefix(TIMM_PREFIX), "image_size": int(node.image_size)}
+    with torch.device("meta"):  # its shapes alone
+        channels = TimmTrunk(**settings).channel_list
+    node.image_encoder.trunk = {"_target_": f"{__name__}.TimmTrunk", **settings}
+    node.image_encoder.neck.backbone_channel_list = channels
 
 
-def _channels_first(features: Tensor, channels: int) -> Tensor:
-    """Some timm models (Swin) give ``(B, H, W, C)``."""
-    if features.shape[1] != channels and features.shape[-1] == channels:
-        return features.permute(0, 3, 1, 2).contiguous()
-    return features
+def _pyramid(name: str, image_size: int, pretrained: bool) -> Any:
+    """The backbone with its last feature map of each stride as outputs."""
+    import timm
+
+    if not timm.is_model(name):
+        raise UnknownName.of("timm model", name, _similar(name, timm.list_models()))
+    configuration = timm.get_pretrained_cfg(name)
+    sized = {"img_size": image_size} if configuration is not None and configuration.fixed_input_size else {}
+    try:
+        with torch.device("meta"), torch.no_grad():  # shapes alone
+            probe = timm.create_model(name, features_only=True, **sized).eval()
+            strides = probe.feature_info.reduction()
+            if set(_STRIDES) <= set(strides):
+                probe(torch.zeros(1, 3, image_size, image_size))
+    except Exception as error:  # of whatever kind the backbone raises
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"timm model '{name}' cannot take images of {image_size} px ({reason}); choose another") from error
+    if not set(_STRIDES) <= set(strides):
+        raise UserError(f"timm model '{name}' has features at strides {strides}; SAM 2 needs {_STRIDES}: choose another")
+    last = [len(strides) - 1 - strides[::-1].index(stride) for stride in _STRIDES]
+    return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **sized)
+
+
+def _similar(name: str, known: list[str]) -> list[str]:
+    """A few names near ``name`` out of timm's thousand."""
+    return difflib.get_close_matches(name, known, n=5, cutoff=0.4) or ["mobilenetv4_conv_small", "convnext_tiny"]

@@ -14,7 +14,6 @@ from torch import Tensor
 from robustvos.sam2.preprocess import preprocess, resize_masks
 from robustvos.types import ClipBatch
 
-
 _FRAME_COUNTS = ("num_init_cond_frames_for_train", "num_frames_to_correct_for_train")  # of SAM2Train
 
 
