@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -46,11 +46,14 @@ class Provenance:
         Raises:
             CheckpointMismatch: Naming both.
         """
-        if other is None:
-            raise CheckpointMismatch("the checkpoint does not say which base it was trained on; was it written by another program?")
+        if not other or not other.get("hash"):
+            raise CheckpointMismatch(
+                "the checkpoint does not say which base it was trained on: it was written by another program, or is no "
+                "adapter's; give one that a run or `export` has left"
+            )
         if other["hash"] != self.hash:
             raise CheckpointMismatch(
-                f"the checkpoint was trained on {other['variant']} with weights {other['hash']}, but this base is "
+                f"the checkpoint was trained on {other.get('variant')} with weights {other['hash']}, but this base is "
                 f"{self.variant} with weights {self.hash}; choose the same --sam2 and its checkpoint"
             )
 
@@ -93,13 +96,25 @@ def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise CheckpointNotFound(f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt")
-    if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            origin = {"hash": metadata.get("base_hash"), "variant": metadata.get("variant")} if metadata else None
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    else:
-        content = read_checkpoint(path)
-        origin, state = content.get("base"), content.get("state_dict", {})
+    origin, state = _read_exported(path) if path.suffix == ".safetensors" else _read_run(path)
     base.check(origin)
     return state
+
+
+def _read_exported(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Base and weights of a file that :func:`save_adapter` wrote."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); export it again") from error
+    return {"hash": metadata.get("base_hash"), "variant": metadata.get("variant")}, state
+
+
+def _read_run(path: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]]:
+    """Base and weights of a checkpoint that a run left."""
+    content = read_checkpoint(path)
+    if not isinstance(content, dict):
+        raise CheckpointMismatch(f"{path} is not the checkpoint of a run; give one from runs/NAME/version_N/checkpoints")
+    return content.get("base"), content.get("state_dict", {})
