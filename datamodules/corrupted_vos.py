@@ -74,6 +74,7 @@ class CorruptedVOS(Data):
         self.seed = seed
         self.workers = workers
         self._announced: set[str] = set()
+        self._found: dict[tuple[str, Split, str | None], tuple[SequenceRecord, ...]] = {}
 
     @classmethod
     def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
@@ -97,6 +98,9 @@ class CorruptedVOS(Data):
     def train_dataloader(self) -> DataLoader:
         """Batches of an epoch; the next epoch has others."""
         settings, trainer = self.train, self.trainer
+        if self.workers:
+            # A worker that is forked while OpenCV has threads may wait for them forever; 1 ends those of this process.
+            cv2.setNumThreads(1)
         processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         videos = self._videos("train")
         sampler = ClipSampler(videos, settings.frames, settings.stride, settings.annotated_only, self.seed)
@@ -114,7 +118,6 @@ class CorruptedVOS(Data):
             sampler=EpochSampler(clips, processes, process),
             collate_fn=collate_clips,
             num_workers=self.workers,
-            worker_init_fn=_one_thread if self.workers else None,
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -141,7 +144,14 @@ class CorruptedVOS(Data):
             if name not in self.roots:
                 raise UnknownName.of("set", name, self.roots)
         chosen = [source for source in self.sources() if sets is None or source.name in sets]
-        return [(source.name, record) for source in chosen for record in source.sequences(split, image_set)]
+        return [(source.name, record) for source in chosen for record in self._sequences(source, split, image_set)]
+
+    def _sequences(self, source: VideoSource, split: Split, image_set: str | None) -> tuple[SequenceRecord, ...]:
+        """Listed once: loaders are made anew for every epoch, and the folders of a large set are many."""
+        key = (source.name, split, image_set)
+        if key not in self._found:
+            self._found[key] = source.sequences(split, image_set)
+        return self._found[key]
 
     def _clip_size(self) -> int:
         """Side of training clips: what was set, else what the model at hand wants."""
@@ -178,8 +188,3 @@ def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | N
         value = getattr(train, name)
         if value is not None and value < 1:
             raise UserError(f"train.{name} is {value}; it must be 1 or more")
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

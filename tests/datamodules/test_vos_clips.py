@@ -222,8 +222,8 @@ class Reader(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_lightning_gives_each_epoch_its_own_clips_without_new_loaders(tree, tmp_path, workers):
+@pytest.mark.parametrize(("workers", "reload"), [(0, 0), (0, 1), (1, 0)])
+def test_lightning_gives_each_epoch_its_own_clips_with_and_without_new_loaders(tree, tmp_path, workers, reload):
     data = CorruptedVOS(root=tree.root, train=TrainingClips(**PLAIN), workers=workers)
     reader = Reader()
     quiet = {
@@ -232,7 +232,14 @@ def test_lightning_gives_each_epoch_its_own_clips_without_new_loaders(tree, tmp_
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    trainer = L.Trainer(accelerator="cpu", max_epochs=3, limit_val_batches=0, default_root_dir=tmp_path, **quiet)
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=3,
+        reload_dataloaders_every_n_epochs=reload,
+        limit_val_batches=0,
+        default_root_dir=tmp_path,
+        **quiet,
+    )
     trainer.fit(reader, data)
     clips = data.train_dataloader().dataset
     assert reader.names == {epoch: [clips[3 * epoch + i].name for i in range(3)] for epoch in range(3)}
