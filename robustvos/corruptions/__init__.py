@@ -1,0 +1,21 @@
+"""Eight corruptions of video, coherent in time, reproducible frame by frame.
+
+Source: RobustPVOS (synthetic corruption set), section 3, and its public renderer. Everything here is written anew: the
+renderer's behaviour is matched in strength, not in pixels.
+"""
+
+from robustvos.corruptions.base import PRESETS, ClipSpec, Corruption
+from robustvos.corruptions.clip import CorruptedFrames, corrupt_clip
+from robustvos.corruptions.profile import fourier_profile
+from robustvos.corruptions.registry import CORRUPTIONS, corruption_class
+
+__all__ = [
+    "CORRUPTIONS",
+    "PRESETS",
+    "ClipSpec",
+    "CorruptedFrames",
+    "Corruption",
+    "corrupt_clip",
+    "corruption_class",
+    "fourier_profile",
+]

@@ -1,0 +1,135 @@
+"""Colour jitter: brightness, contrast, saturation and hue.
+
+Source: parameters of the RobustPVOS renderer; the four operations as torchvision and albumentations define them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into, row_bands
+
+OPERATIONS = ("brightness", "contrast", "saturation", "hue")
+LEAST_FACTOR = 0.05
+"""Brightness, contrast and saturation never fall below this, lest a frame turn black or flat."""
+LUMA = (0.299, 0.587, 0.114)
+
+
+class ColorJitter(Corruption):
+    """Brightness, contrast and saturation times ``1 + a * u``, hue turned by ``a * u`` of a full circle.
+
+    The amplitudes ``a`` follow their profiles: brightness .85 in [.7, 1], contrast .15 in [0, .3], saturation .85 in
+    [.7, 1], hue .85 capped at .3. Severity scales them after the clamps; a turn of hue stays within half a circle.
+
+    ``release``: ``u ~ U(-1, 1)`` and the order of the four are drawn anew in every frame: flicker. ``intended``: order and
+    ``u``, of random sign and size U(1/4, 1), are held over the clip, so that colours drift with the profiles alone.
+    """
+
+    name = "color_jitter"
+
+    def __init__(self, clip: ClipSpec) -> None:
+        super().__init__(clip)
+        amplitudes = np.stack(
+            [
+                self.profile("brightness", 0.85, 0.7, 1.0),
+                self.profile("contrast", 0.15, 0.0, 0.3),
+                self.profile("saturation", 0.85, 0.7, 1.0),
+                self.profile("hue", 0.85, 0.0, 0.3),
+            ],
+            axis=1,
+        )
+        rng, (frames, count) = self.rng("jitter"), amplitudes.shape
+        if clip.preset == "release":
+            direction = rng.uniform(-1.0, 1.0, (frames, count))
+            self.order = rng.permuted(np.tile(np.arange(count), (frames, 1)), axis=1)
+        else:
+            direction = rng.choice([-1.0, 1.0], count) * rng.uniform(0.25, 1.0, count)
+            self.order = np.tile(rng.permutation(count), (frames, 1))
+        self.change = amplitudes * direction * clip.strength
+
+    def render(self, frame: Tensor, index: int, out: Tensor) -> None:
+        """Corrupt one frame."""
+        steps = [(OPERATIONS[operation], float(self.change[index, operation])) for operation in self.order[index]]
+        # Contrast needs the frame's mean as it is when contrast's turn comes; a part of the pixels tells it well enough.
+        step = 4 if frame[0].numel() > 1 << 16 else 1
+        before = steps[: [operation for operation, _ in steps].index("contrast")]
+        mean = _mean_grey(_adjust(frame[:, ::step, ::step], before, 0.0))
+        for rows in row_bands(frame):
+            round_into(out[:, rows], _adjust(frame[:, rows], steps, mean))
+
+
+def _adjust(frame: Tensor, steps: list[tuple[str, float]], mean: float) -> Tensor:
+    """Apply the operations in order to uint8 pixels; float32, within 0 to 255, not rounded."""
+    pixels = frame
+    for operation, change in steps:
+        if operation == "hue":
+            if pixels.is_floating_point():
+                pixels = pixels.round_().to(torch.int16)
+            pixels = turn_hue(pixels, min(max(change, -0.5), 0.5))
+            continue
+        pixels = pixels if pixels.is_floating_point() else as_float(pixels)
+        factor = max(1.0 + change, LEAST_FACTOR)
+        # Each moves the pixels away from, or towards, black, the frame's mean, or their own grey.
+        anchor = _grey(pixels).mul_(1.0 - factor) if operation == "saturation" else None
+        pixels.mul_(factor)
+        if operation == "contrast":
+            pixels.add_(mean * (1.0 - factor))
+        elif anchor is not None:
+            pixels.add_(anchor)
+        pixels.clamp_(0.0, 255.0)
+    return pixels if pixels.is_floating_point() else as_float(pixels)
+
+
+def turn_hue(frame: Tensor, turn: float) -> Tensor:
+    """Turn the HSV hue of every pixel, keeping its saturation and value.
+
+    With chroma ``C`` and hue ``h`` in sixths of the circle, red is ``min + C * clamp(|h - 3| - 1, 0, 1)`` with ``h``
+    taken modulo 6, green and blue the same two sixths away. All terms are carried times ``C``, as integers: no division,
+    no error but the rounding of ``C`` times the turn.
+
+    Args:
+        frame: ``(3, H, W)`` uint8 or int16, values 0 to 255.
+        turn: Fraction of the circle, in [-0.5, 0.5].
+
+    Returns:
+        ``(3, H, W)`` int16, values 0 to 255.
+
+    >>> turn_hue(torch.tensor([200, 50, 50], dtype=torch.uint8).view(3, 1, 1), 1 / 3).flatten().tolist()
+    [50, 200, 50]
+    """
+    low = frame.amin(0)
+    chroma = (frame.amax(0) - low).to(torch.int16)
+    whole = round(6.0 * turn)
+    part = round((6.0 * turn - whole) * 256.0)  # at most 128, so that the product fits int16
+    hue = _scaled_hue(frame, low, chroma).add_((chroma * part + 128) >> 8)
+    turned = torch.empty(frame.shape, dtype=torch.int16, device=frame.device)
+    for channel, sixths in enumerate((0, -2, 2)):
+        around = (whole + sixths + 3) % 6 - 3
+        torch.add(hue, chroma, alpha=around - 3, out=turned[channel])
+    # The hexagon's wave: two minus the distance, folded, to its foot; hue and turn stay within one fold.
+    turned.abs_().sub_(chroma, alpha=3).abs_().neg_().add_(chroma, alpha=2).clamp_(min=0)
+    return torch.minimum(turned, chroma, out=turned).add_(low)
+
+
+def _scaled_hue(frame: Tensor, low: Tensor, chroma: Tensor) -> Tensor:
+    """Hue in sixths of the circle, 0 to 6, times chroma; ``(H, W)`` int16. Which channel is least picks the third."""
+    red, green, blue = frame.to(torch.int16)
+    hue = chroma + green - red
+    no_red = (frame[0] == low).to(torch.int16)
+    no_green = (frame[1] == low).to(torch.int16)
+    no_green.mul_(1 - no_red)
+    hue.add_((red + blue).add_(chroma, alpha=2).sub_(green, alpha=2).mul_(no_red))
+    return hue.add_((red * 2).sub_(green).sub_(blue).add_(chroma, alpha=4).mul_(no_green))
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    red, green, blue = pixels
+    return (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])
+
+
+def _mean_grey(pixels: Tensor) -> float:
+    """Mean grey level from an integer sum: the same on any number of threads."""
+    grey = _grey(pixels).to(torch.int32)
+    return int(grey.sum()) / grey.numel()

@@ -1,0 +1,102 @@
+"""A corrupted frame depends on seed, clip name and frame index, on nothing else."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+
+from robustvos.corruptions import CORRUPTIONS, PRESETS, CorruptedFrames, corrupt_clip
+
+every_kind = pytest.mark.parametrize(
+    ("name", "preset"), [(name, preset) for name in CORRUPTIONS for preset in PRESETS], ids="-".join
+)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Seven frames of 53x70, smooth with some noise."""
+    y, x = torch.meshgrid(torch.linspace(0, 4, 53), torch.linspace(0, 5, 70), indexing="ij")
+    base = 120 + 60 * torch.stack([torch.sin(x + y), torch.cos(y), torch.sin(2 * x)])
+    noise = torch.randn(7, 3, 53, 70, generator=torch.Generator().manual_seed(0)) * 12
+    return (base + noise).clamp(0, 255).to(torch.uint8)
+
+
+@every_kind
+def test_equal_arguments_give_equal_bits(clip, name, preset):
+    first = corrupt_clip(clip, name, clip_name="a", seed=3, preset=preset)
+    assert torch.equal(first, corrupt_clip(clip, name, clip_name="a", seed=3, preset=preset))
+
+
+@every_kind
+def test_seed_and_clip_name_change_the_result(clip, name, preset):
+    first = corrupt_clip(clip, name, clip_name="a", seed=3, preset=preset)
+    assert not torch.equal(first, corrupt_clip(clip, name, clip_name="b", seed=3, preset=preset))
+    assert not torch.equal(first, corrupt_clip(clip, name, clip_name="a", seed=4, preset=preset))
+
+
+@every_kind
+def test_any_order_and_split_gives_the_same_frames(clip, name, preset):
+    whole = corrupt_clip(clip, name, clip_name="a", preset=preset)
+    order = [4, 0, 6, 2, 5, 1, 3]
+    shuffled = corrupt_clip(clip[order], name, clip_name="a", preset=preset, indices=order, length=7)
+    assert torch.equal(shuffled, whole[order])
+    for t in range(7):
+        alone = corrupt_clip(clip[t : t + 1], name, clip_name="a", preset=preset, indices=[t], length=7)
+        assert torch.equal(alone[0], whole[t])
+
+
+@every_kind
+def test_one_prepared_corruption_can_render_a_frame_twice(clip, name, preset):
+    prepared = CORRUPTIONS[name].prepare("a", 7, (53, 70), preset=preset)
+    first = prepared.apply(clip[5:6], [5])
+    prepared.apply(clip)
+    assert torch.equal(prepared.apply(clip[5:6], [5]), first)
+
+
+@every_kind
+def test_lazy_frames_equal_the_dense_clip(clip, name, preset):
+    whole = corrupt_clip(clip, name, clip_name="a", preset=preset, severity=2.5)
+    lazy = CorruptedFrames(list(clip), name, clip_name="a", preset=preset, severity=2.5)
+    assert len(lazy) == 7
+    assert torch.equal(lazy[3], whole[3])
+    assert torch.equal(lazy[-1], whole[6])
+    assert torch.equal(torch.stack(lazy[1:6:2]), whole[1:6:2])
+    assert torch.equal(torch.stack(list(lazy)), whole)
+
+
+@every_kind
+def test_worker_gets_the_same_frames_through_pickle(clip, name, preset):
+    lazy = CorruptedFrames(list(clip), name, clip_name="a", preset=preset)
+    expected = lazy[2]
+    assert torch.equal(pickle.loads(pickle.dumps(lazy))[2], expected)
+
+
+@every_kind
+def test_number_of_threads_does_not_matter(name, preset):
+    frame = torch.randint(0, 256, (1, 3, 301, 403), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = corrupt_clip(frame, name, clip_name="a", preset=preset)
+        torch.set_num_threads(3)
+        three = corrupt_clip(frame, name, clip_name="a", preset=preset)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(one, three)
+
+
+@every_kind
+def test_memory_layout_does_not_matter(clip, name, preset):
+    interleaved = clip.contiguous(memory_format=torch.channels_last)
+    expected = corrupt_clip(clip, name, clip_name="a", preset=preset)
+    assert torch.equal(corrupt_clip(interleaved, name, clip_name="a", preset=preset), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@every_kind
+def test_gpu_equals_cpu_within_rounding(clip, name, preset):
+    expected = corrupt_clip(clip, name, clip_name="a", preset=preset)
+    got = corrupt_clip(clip.cuda(), name, clip_name="a", preset=preset).cpu()
+    assert (got.int() - expected.int()).abs().float().mean() < 0.1
