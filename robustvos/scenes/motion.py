@@ -43,7 +43,8 @@ def random_motion(rng: np.random.Generator, length: int, size: tuple[int, int], 
         radius: Size of the thing at frame 0, pixels.
 
     Returns:
-        Drift at up to 2.5 % of the frame's side a frame, plus sway, turning and growing or shrinking by up to a third.
+        Drift at up to 2.5 % of the frame's side a frame, plus sway, turning, and growing by up to a half or shrinking by
+        up to a third.
     """
     height, width = size
     side = min(size)

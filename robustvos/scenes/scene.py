@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from robustvos.errors import UserError
 from robustvos.scenes.motion import Motion, crossing_motion, random_motion, smooth_series
 from robustvos.scenes.outlines import Outline, Polygon, random_outline, rotation
 from robustvos.scenes.textures import random_texture
 
 _SHIFT = 4  # fractional bits of polygon vertices
 _MARGIN = 0.3  # of the frame's side, by which the background is larger
+_ATTEMPTS = 300
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class SceneSpec:
         max_objects: At most this many objects carry an id; further ones only get in the way.
         radius: Range of object radii at frame 0, as a fraction of the shorter side.
         crossing: Chance that an object is sent to pass before another.
+
+    Raises:
+        UserError: If there is nothing to draw: no frame, no object, fewer than 16 pixels a side, or no radius.
     """
 
     size: tuple[int, int] = (128, 128)
@@ -33,6 +38,15 @@ class SceneSpec:
     max_objects: int = 3
     radius: tuple[float, float] = (0.1, 0.24)
     crossing: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or self.max_objects < 1 or min(self.size) < 16:
+            raise UserError(
+                f"cannot draw {self.frames} frames of {self.size} with {self.max_objects} objects; "
+                "give at least one frame, one object and 16 pixels a side"
+            )
+        if not 0 < self.radius[0] <= self.radius[1]:
+            raise UserError(f"radius {self.radius} is not a range above 0, in parts of the frame's shorter side")
 
 
 @dataclass(frozen=True)
@@ -77,12 +91,16 @@ def render_scene(spec: SceneSpec, rng: np.random.Generator) -> RenderedScene:
 
     Objects with an id are visible in frame 0 (at least half of them, at least 0.4 % of the frame); scenes without such
     an object are drawn again.
+
+    Raises:
+        UserError: If 300 scenes in a row had none: the radius is too small for the frame.
     """
-    while True:
+    for _ in range(_ATTEMPTS):
         layers = random_layers(spec, rng)
         scene = draw_layers(spec, layers, rng)
         if scene.object_ids:
             return scene
+    raise UserError(f"no object is large enough to be prompted in {spec}; give a larger radius, or a less narrow size")
 
 
 def random_layers(spec: SceneSpec, rng: np.random.Generator) -> list[Layer]:
