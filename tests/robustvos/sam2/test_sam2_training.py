@@ -63,7 +63,10 @@ def test_layout_equals_that_of_sam2s_own_collation():
     videos = [
         VideoDatapoint(
             frames=[
-                Frame(preprocess(clip.frames[t], SIZE), [Object(o, t, clip.masks[t, o]) for o in range(clip.masks.shape[1])])
+                Frame(
+                    preprocess(clip.frames[t], SIZE),
+                    [Object(o, t, clip.masks[t, o]) for o in range(clip.masks.shape[1])],
+                )
                 for t in range(3)
             ],
             video_id=number,
