@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustvos.corruptions import CORRUPTIONS, CorruptedFrames, corrupt_clip
+from robustvos.corruptions import CORRUPTIONS, ClipSpec, CorruptedFrames, corrupt_clip
 from robustvos.errors import UnknownName, UserError
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip, Video
@@ -16,13 +17,14 @@ class Corruption:
 
     Attributes:
         names: Which; ``("all",)`` for the eight.
-        severity: Drawn uniformly from this range, 1 to 5.
+        severity: Drawn uniformly from this range, above 0 and at most 5.
         preset: ``release`` or ``intended``.
         clean_probability: Chance that a clip stays clean (the papers' training: 0).
 
     Raises:
-        UnknownName: If a name is not a corruption.
-        UserError: If the range of severities is empty.
+        UnknownName: If a name is not a corruption, or the preset is not known.
+        UserError: If there is no name, a severity is out of range, the lower one comes last, or the probability is
+            outside [0, 1].
     """
 
     names: tuple[str, ...] = ("all",)
@@ -31,20 +33,31 @@ class Corruption:
     clean_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        check_conditions(self.known_names())
-        if not 0 < self.severity[0] <= self.severity[1] <= 5:
-            raise UserError(f"severity {self.severity} is not a range within 1 to 5")
+        if not self.known_names():
+            raise UserError("no corruption is named to train on; give [all], some of them, or no corruption at all")
+        for severity in self.severity:
+            check_conditions(self.known_names(), severity, self.preset)
+        if self.severity[0] > self.severity[1]:
+            raise UserError(f"severity {tuple(self.severity)} is no range: give the lower bound first")
+        if not 0 <= self.clean_probability <= 1:
+            raise UserError(f"clean_probability is {self.clean_probability:g}; a probability is in [0, 1]")
 
     def known_names(self) -> tuple[str, ...]:
         """The names, ``all`` spelt out."""
         return tuple(CORRUPTIONS) if tuple(self.names) == ("all",) else tuple(self.names)
 
 
-def check_conditions(names: tuple[str, ...]) -> None:
-    """Raise :class:`UnknownName` unless every name is ``clean`` or a corruption."""
+def check_conditions(names: Sequence[str], severity: float = 3.0, preset: str = "intended") -> None:
+    """Refuse at once what would fail with the first video.
+
+    Raises:
+        UnknownName: If a name is neither ``clean`` nor a corruption, or the preset is not known.
+        UserError: If the severity is out of range.
+    """
     for name in names:
         if name != "clean" and name not in CORRUPTIONS:
             raise UnknownName.of("corruption", name, ["clean", *CORRUPTIONS])
+    ClipSpec("any", length=1, size=(1, 1), severity=severity, preset=preset)
 
 
 def corrupt_training_clip(clip: Clip, settings: Corruption, seed: int) -> Clip:

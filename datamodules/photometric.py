@@ -14,7 +14,7 @@ from robustvos.types import Clip
 
 @dataclass(frozen=True)
 class Photometric:
-    """Strengths of the jitter (SAM 2's fine-tuning recipe: .1 over the clip and again per frame, grey in 5 %).
+    """Strengths of the jitter (SAM 2's fine-tuning recipe: brightness by .1 over the clip and again per frame, grey in 5 %).
 
     Attributes:
         clip_jitter: Brightness, contrast and saturation factors are 1 +- this, the same over the clip.

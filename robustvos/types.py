@@ -10,7 +10,7 @@ Conventions, everywhere:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,11 +65,15 @@ class ClipBatch:
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """The same batch on another device."""
-        moved = {
-            name: getattr(self, name).to(device, non_blocking=True)
-            for name in ("frames", "masks", "object_to_clip", "annotated")
-        }
-        return replace(self, **moved)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> ClipBatch:
+        """The same batch in page-locked memory; loaders call it if told to pin, and copies to a GPU need not wait."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
+        tensors = {name: getattr(self, name) for name in ("frames", "masks", "object_to_clip", "annotated")}
+        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
 
 
 @dataclass(frozen=True)
