@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from datamodules.base import Data
 from datamodules.collate import collate_clips
-from datamodules.corruption import Corruption, corrupt_training_clip, corrupted_video
+from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.prompting import prompts_where_first_seen
 from robustvos.errors import UserError
@@ -21,6 +21,7 @@ from robustvos.types import Clip, Video
 from robustvos.video.prompts import parse_prompt_kind
 
 SPLITS = {"train": 0, "val": 1_000_000_000, "test": 2_000_000_000}  # first seed of each; they never meet
+_EPOCH = 1_000_000  # seeds of each epoch
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class TrainClips:
     """What an epoch of training clips is made of.
 
     Attributes:
-        frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on.
+        frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on (needs
+            ``trainer.reload_dataloaders_every_n_epochs``).
         frames_per_batch: Clips in a batch are this over their length.
         batches: Batches in an epoch (of each process).
         max_objects: Objects in a clip, at most.
@@ -52,10 +54,14 @@ class EvaluationClips:
         clips: Clips for each condition; the same ones under each, so that conditions and systems can be paired.
         frames: Length of a clip.
         conditions: ``clean`` and names of corruptions.
-        severity: Strength of the corruptions, 1 to 5.
+        severity: Strength of the corruptions, above 0 and at most 5.
         preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
         max_objects: Objects in a clip, at most.
         prompt: ``mask``, ``box`` or ``points:N`` on the first frame.
+
+    Raises:
+        UnknownName: If a condition, the preset or the prompt is not known.
+        UserError: If the severity is out of range.
     """
 
     clips: int = 25
@@ -65,6 +71,10 @@ class EvaluationClips:
     preset: str = "intended"
     max_objects: int = 3
     prompt: str = "mask"
+
+    def __post_init__(self) -> None:
+        check_conditions(self.conditions, self.severity, self.preset)
+        parse_prompt_kind(self.prompt)
 
 
 class Shapes(Data):
@@ -85,9 +95,9 @@ class Shapes(Data):
     def __init__(
         self,
         size: int = 128,
-        train: TrainClips = TrainClips(),  # noqa: B008
-        val: EvaluationClips = EvaluationClips(),  # noqa: B008
-        test: EvaluationClips = EvaluationClips(),  # noqa: B008
+        train: TrainClips = TrainClips(),
+        val: EvaluationClips = EvaluationClips(),
+        test: EvaluationClips = EvaluationClips(),
         seed: int = 0,
         workers: int = 0,
     ) -> None:
@@ -96,17 +106,21 @@ class Shapes(Data):
         self.train, self.val, self.test = train, val, test
         self.seed = seed
         self.workers = workers
-        for clips in (val, test):
-            parse_prompt_kind(clips.prompt)
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of this epoch: clips that no other epoch has."""
+        """Batches of this epoch, of clips that no other epoch has if the trainer reloads its loaders with each.
+
+        Raises:
+            UserError: If clips should change their length with the epochs, and the trainer does not reload then.
+        """
         epoch = self.trainer.current_epoch if self.trainer else 0
         world = self.trainer.world_size if self.trainer else 1
+        if self.trainer and isinstance(self.train.frames, Mapping):
+            _check_reloading(self.train.frames, self.trainer.reload_dataloaders_every_n_epochs)
         frames = clip_length(self.train.frames, epoch)
         batch_size = max(1, self.train.frames_per_batch // frames)
         count = self.train.batches * batch_size * world
-        dataset = ShapesClips(self.train, self.size, frames, first=epoch * 1_000_000, count=count, seed=self.seed)
+        dataset = ShapesClips(self.train, self.size, frames, first=epoch * _EPOCH, count=count, seed=self.seed)
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -133,17 +147,28 @@ class Shapes(Data):
 
 
 class ShapesClips(Dataset):
-    """Training clips ``first`` to ``first + count``; item ``i`` depends on nothing but ``i`` and the seed."""
+    """Training clips ``first`` to ``first + count - 1``; item ``i`` depends on nothing but ``first + i`` and the seed.
+
+    Raises:
+        UserError: If there are more clips than seeds of the epoch, or of the whole training.
+    """
 
     def __init__(self, settings: TrainClips, size: int, frames: int, first: int, count: int, seed: int) -> None:
         self.settings = settings
         self.spec = SceneSpec(size=(size, size), frames=frames, max_objects=settings.max_objects)
         self.first, self.count, self.seed = first, count, seed
+        if count > _EPOCH or first + count > SPLITS["val"] - SPLITS["train"]:
+            raise UserError(
+                f"{count} clips from number {first} on are more than there are: {_EPOCH} an epoch, {SPLITS['val'] // _EPOCH} "
+                "epochs; take fewer batches, or another seed for a further run"
+            )
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> Clip:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         number = SPLITS["train"] + self.first + index
         scene = render_scene(self.spec, numpy_rng("shapes", self.seed, number))
         clip = Clip(
@@ -206,6 +231,16 @@ def clip_length(frames: int | Mapping[int, int], epoch: int) -> int:
     if 0 not in frames:
         raise UserError(f"the schedule of clip lengths {dict(frames)} must start at epoch 0")
     return frames[max(start for start in frames if start <= epoch)]
+
+
+def _check_reloading(schedule: Mapping[int, int], every: int) -> None:
+    """Refuse a schedule of clip lengths that would pass unnoticed."""
+    missed = [start for start in schedule if start and (not every or start % every)]
+    if missed:
+        raise UserError(
+            f"clips should change their length at epochs {missed}, but loaders are made anew every {every} epochs (0: never); "
+            "set trainer.reload_dataloaders_every_n_epochs to 1"
+        )
 
 
 def frames_tensor(scene: RenderedScene) -> torch.Tensor:
