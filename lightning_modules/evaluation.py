@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robustvos.errors import DataNotFound
 from robustvos.metrics.amodal_scores import AmodalScores
 from robustvos.metrics.rules import ScoringRules
 from robustvos.metrics.video_scores import VideoScores
@@ -40,6 +41,9 @@ class Scorer:
         video: What is tracked.
         task: ``modal`` (J and F) or ``amodal`` (the four mIoU; needs amodal truth).
         rules: Which frames count; modal only.
+
+    Raises:
+        DataNotFound: If the task is amodal, and the video has no amodal truth.
     """
 
     def __init__(self, video: Video, task: str, rules: ScoringRules) -> None:
@@ -47,6 +51,10 @@ class Scorer:
         tags = {**video.tags, "corruption": video.corruption}
         self.scores: VideoScores | AmodalScores
         if task == "amodal":
+            if video.amodal is None:
+                raise DataNotFound(
+                    f"video '{video.name}' has no amodal masks to score against; choose data that have them"
+                )
             self.scores = AmodalScores(video.name, video.object_ids, tags=tags)
         else:
             self.scores = VideoScores(video.name, video.object_ids, rules=rules, tags=tags)
