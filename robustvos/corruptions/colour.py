@@ -78,7 +78,8 @@ def _adjust(frame: Tensor, steps: list[tuple[str, float]], mean: float) -> Tenso
             pixels.add_(mean * (1.0 - factor))
         elif anchor is not None:
             pixels.add_(anchor)
-        pixels.clamp_(0.0, 255.0)
+        if factor > 1.0:  # towards the anchor nothing leaves the range
+            pixels.clamp_(0.0, 255.0)
     return pixels if pixels.is_floating_point() else as_float(pixels)
 
 
