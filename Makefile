@@ -38,7 +38,7 @@ demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
 
 test: setup lint ## lint, type-check, run all tests
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
