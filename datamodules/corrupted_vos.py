@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
+from datamodules.resumable import ResumableLoader
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
 from datamodules.vos_videos import EvaluationVideos, VosVideos
@@ -112,7 +113,7 @@ class CorruptedVOS(Data):
         else:
             count = settings.batches * settings.clips_per_batch * processes
         clips = VosClips(sampler, settings, self._clip_size(), count, self.seed, self.binary)
-        return DataLoader(
+        return ResumableLoader(
             clips,
             batch_size=settings.clips_per_batch,
             sampler=EpochSampler(clips, processes, process),

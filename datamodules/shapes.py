@@ -14,6 +14,7 @@ from datamodules.collate import collate_clips
 from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.prompting import prompts_where_first_seen
+from datamodules.resumable import ResumableLoader
 from robustvos.errors import UserError
 from robustvos.scenes import RenderedScene, SceneSpec, render_scene
 from robustvos.seeding import numpy_rng
@@ -121,7 +122,7 @@ class Shapes(Data):
         batch_size = max(1, self.train.frames_per_batch // frames)
         count = self.train.batches * batch_size * world
         dataset = ShapesClips(self.train, self.size, frames, first=epoch * _EPOCH, count=count, seed=self.seed)
-        return DataLoader(
+        return ResumableLoader(
             dataset,
             batch_size=batch_size,
             collate_fn=collate_clips,
