@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import lightning as L
 from torch import Tensor
@@ -17,19 +18,33 @@ class VideoCallback(L.Callback):
     Frames stream: what a callback wants to remember of a frame it must keep itself.
     """
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Agree on the run's folder while all processes are here."""
+        run_folder(trainer)
+
     def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
         """Before the first frame of ``video``."""
 
-    def on_tracked_frame(self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame) -> None:
+    def on_tracked_frame(
+        self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
+    ) -> None:
         """After each frame: ``frame`` ``(3, H, W)`` uint8 as the tracker saw it, and what the tracker found."""
 
     def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
         """After the last frame, with the video's scores."""
 
 
+_FOLDERS: WeakKeyDictionary[L.Trainer, Path] = WeakKeyDictionary()
+
+
 def run_folder(trainer: L.Trainer) -> Path:
-    """Where this run leaves its files: ``runs/<name>/<version>``."""
-    return Path(trainer.log_dir or trainer.default_root_dir)
+    """Where this run leaves its files: ``runs/<name>/<version>``.
+
+    Lightning asks the first process for it, so the first call must be made by all processes; later ones need not be.
+    """
+    if trainer not in _FOLDERS:
+        _FOLDERS[trainer] = Path(trainer.log_dir or trainer.default_root_dir)
+    return _FOLDERS[trainer]
 
 
 def video_folder(video: Video) -> str:

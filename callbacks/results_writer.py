@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
+import sys
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 
 from callbacks.base import VideoCallback, run_folder
 from robustvos.metrics.aggregate import aggregate
+from robustvos.metrics.tasks import METRICS, UNITS, Scored, gather_results, object_records
+from robustvos.report.summary import summary_lines
 from robustvos.types import Video, VideoResult
 from robustvos.video.atomic import atomic_write_text
 
@@ -22,7 +25,7 @@ _PACKAGES = ("robustvos", "torch", "lightning", "sam2", "torchmetrics", "numpy")
 
 
 class ResultsWriter(VideoCallback):
-    """Gather the scores of all processes and write them when a test, or a validation outside of training, ends.
+    """Gather the scores of all processes; write and print them when a test, or a validation outside of training, ends.
 
     Args:
         system: Name of the row in tables; None: the adapter's class, or ``sam2``.
@@ -32,7 +35,8 @@ class ResultsWriter(VideoCallback):
     def __init__(self, system: str | None = None, frames: bool = True) -> None:
         self.system = system
         self.frames = frames
-        self._results: list[tuple[str, VideoResult]] = []
+        self._results: list[Scored] = []
+        self._summary: list[str] = []
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget an earlier run."""
@@ -55,39 +59,49 @@ class ResultsWriter(VideoCallback):
         if trainer.state.fn == "validate":
             self._write(trainer, pl_module)
 
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Print what was written, now that no progress bar is in the way."""
+        if self._summary:
+            print("\n".join(["", *self._summary]), flush=True)
+        self._summary = []
+
     def _write(self, trainer: L.Trainer, module: Any) -> None:
-        results = _gather(self._results)
+        results = gather_results(self._results)
         if not trainer.is_global_zero:
             return
         folder = run_folder(trainer)
-        content = self._content(trainer, module, [r for _, r in results])
+        content = self._content(trainer, module, results)
         atomic_write_text(folder / "results.json", json.dumps(content, indent=1))
         atomic_write_text(folder / "results.csv", _as_csv(content))
         if self.frames:
-            frames = [{"clip": r.clip, "corruption": corruption, **dict(f)} for corruption, r in results for f in r.frames]
+            frames = [
+                {"clip": r.clip, "corruption": corruption, **dict(f)} for corruption, r in results for f in r.frames
+            ]
             atomic_write_text(folder / "frames.json", json.dumps(frames))
+        self._summary = [*summary_lines(content), *_whereabouts(folder)]
 
-    def _content(self, trainer: L.Trainer, module: Any, results: list[VideoResult]) -> dict[str, Any]:
+    def _content(self, trainer: L.Trainer, module: Any, results: list[Scored]) -> dict[str, Any]:
         data = trainer.datamodule
         task = getattr(data, "task", "modal")
-        metrics = ["J&F", "J", "F"] if task == "modal" else ["mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ"]
-        objects = [dict(o) for r in results for o in r.objects]
-        split = data.test if trainer.state.fn == "test" else data.val
+        metrics = list(METRICS[task])
+        objects = object_records(results)
         return {
             "schema": 1,
             "system": self.system or _system_name(module),
             "base": module.config.variant,
+            "base_hash": module.base.hash,
             "dataset": getattr(data, "name", type(data).__name__.lower()),
             "protocol": module.protocol if task == "modal" else "realvas",
-            "prompt": split.prompt,
+            "prompt": _prompt_of(data, "test" if trainer.state.fn == "test" else "val"),
             "seed": module.seed,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "versions": {name: _version(name) for name in _PACKAGES},
             "parameters": parameter_counts(module),
             "checkpoint": module.adapter_origin,
             "metrics": metrics,
             "objects": objects,
-            "aggregates": aggregate(objects, metrics, unit="objects" if task == "modal" else "clips"),
+            "aggregates": aggregate(objects, metrics, unit=UNITS[task]),
         }
 
 
@@ -103,14 +117,15 @@ def _system_name(module: Any) -> str:
     return "sam2" if module.adapter is None else type(module.adapter).__name__.lower()
 
 
-def _gather(results: list[tuple[str, VideoResult]]) -> list[tuple[str, VideoResult]]:
-    """Results of all processes, each video once (samplers repeat some to even out the load), in order of name."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        parts: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(parts, results)
-        results = [result for part in parts for result in part]
-    unique = {(corruption, result.clip): (corruption, result) for corruption, result in results}
-    return [unique[key] for key in sorted(unique)]
+def _prompt_of(data: Any, split: str) -> str:
+    """Kind of prompt: of the split, where a dataset sets it for each, or of the dataset."""
+    return getattr(getattr(data, split, data), "prompt", None) or getattr(data, "prompt", "mask")
+
+
+def _whereabouts(folder: Path) -> list[str]:
+    """What the run has left, for people."""
+    names = ("results.json", "results.csv", "masks", "figures")
+    return [f"{folder / name}" for name in names if (folder / name).exists()]
 
 
 def _as_csv(content: dict[str, Any]) -> str:
@@ -122,7 +137,9 @@ def _as_csv(content: dict[str, Any]) -> str:
     for o in content["objects"]:
         scores = [o["scores"].get(m) for m in content["metrics"]]
         row = [content["system"], content["dataset"], o["clip"], o["object"], o["frames"]]
-        writer.writerow([*row, *(o["tags"].get(t, "") for t in tags), *("" if s is None else f"{s:.6f}" for s in scores)])
+        writer.writerow(
+            [*row, *(o["tags"].get(t, "") for t in tags), *("" if s is None else f"{s:.6f}" for s in scores)]
+        )
     return text.getvalue()
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from robustvos.errors import DataNotFound
+from robustvos.metrics.aggregate import estimate
 from robustvos.metrics.amodal_scores import AmodalScores
 from robustvos.metrics.rules import ScoringRules
+from robustvos.metrics.tasks import METRICS, UNITS, Scored, gather_results, object_records
 from robustvos.metrics.video_scores import VideoScores
 from robustvos.sam2.tracker import Tracker
 from robustvos.types import Prompt, TrackedFrame, Video, VideoResult
-
-METRICS = {"modal": ("J&F", "J", "F"), "amodal": ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")}
-"""Figures of each task, the main one first."""
 
 
 def track_video(
@@ -77,7 +76,8 @@ class Scorer:
         frames: list[Mapping[str, Any]] = []
         if isinstance(self.scores, VideoScores):
             frames = [
-                {"frame": s.frame, "object": s.object_id, "J": s.region, "F": s.contour} for s in self.scores.frame_scores()
+                {"frame": s.frame, "object": s.object_id, "J": s.region, "F": s.contour}
+                for s in self.scores.frame_scores()
             ]
         return VideoResult(self.video.name, tuple(self.scores.objects()), tuple(frames))
 
@@ -92,7 +92,8 @@ def masks_in_order(tracked: TrackedFrame, video: Video) -> Tensor:
     return masks
 
 
-def mean_score(result: VideoResult, metric: str) -> float | None:
-    """Mean of one figure over the video's objects; None where no object has it."""
-    values = [o["scores"][metric] for o in result.objects if o["scores"].get(metric) is not None]
-    return sum(values) / len(values) if values else None
+def overall_means(results: Sequence[Scored], task: str) -> dict[str, float]:
+    """The figures of ``results.json`` over everything, on every process; without those that no object has."""
+    objects = object_records(gather_results(results))
+    means = {m: estimate(objects, m, unit=UNITS[task], resamples=1)["mean"] for m in METRICS[task]}
+    return {metric: float(mean) for metric, mean in means.items() if mean is not None}

@@ -31,8 +31,13 @@ class Optimisation:
 def adamw_with_cosine(parameters: Iterable[nn.Parameter], settings: Optimisation, total_steps: int) -> dict[str, Any]:
     """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step."""
     optimiser = torch.optim.AdamW(list(parameters), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, settings, total_steps))
-    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "learning_rate"}}
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, settings, total_steps)
+    )
+    return {
+        "optimizer": optimiser,
+        "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "learning_rate"},
+    }
 
 
 def learning_rate_factor(step: int, settings: Optimisation, total_steps: int) -> float:

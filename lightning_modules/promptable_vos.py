@@ -10,16 +10,18 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from robustvos.sam2.provenance import Provenance, find_shipped_adapter
-from lightning_modules.evaluation import METRICS, Scorer, mean_score, track_video
+from lightning_modules.evaluation import Scorer, overall_means, track_video
 from lightning_modules.optimisation import adamw_with_cosine
 from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter
-from robustvos.errors import UserError
+from robustvos.errors import CheckpointMismatch, UserError
 from robustvos.metrics.rules import rules_of
+from robustvos.metrics.tasks import Scored
 from robustvos.sam2.build import build_sam2
+from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.losses import segmentation_loss
+from robustvos.sam2.provenance import Provenance, find_shipped_adapter
 from robustvos.sam2.tracker import Tracker
 from robustvos.sam2.training import forward_clips, training_input
 from robustvos.seeding import derive_seed
@@ -62,6 +64,7 @@ class PromptableVOS(L.LightningModule):
         self.seed = seed
         self.tracker: Tracker | None = None
         self.adapter_origin: str | None = None
+        self._results: list[Scored] = []
         self.trains_base = adapter is None and sam2.checkpoint == "random"
         if adapter is not None:
             adapter.attach(self.sam2)
@@ -78,8 +81,13 @@ class PromptableVOS(L.LightningModule):
         """AdamW on what is trained, warm-up and cosine over the whole run."""
         parameters = self.trained_parameters()
         if not parameters:
-            raise UserError("nothing to train: this system is a frozen SAM 2; choose one with an adapter, e.g. --model moga")
-        return adamw_with_cosine(parameters, self.recipe.optimisation, int(self.trainer.estimated_stepping_batches))
+            raise UserError(
+                "nothing to train: this system is a frozen SAM 2; choose one with an adapter, e.g. --model moga"
+            )
+        steps = int(self.trainer.estimated_stepping_batches)
+        # That made the loaders before a resumed run knows where it stands; Lightning makes them again when it does.
+        self.trainer.fit_loop._combined_loader = None
+        return adamw_with_cosine(parameters, self.recipe.optimisation, steps)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What was trained, and nothing of a frozen base."""
@@ -89,11 +97,18 @@ class PromptableVOS(L.LightningModule):
         trained = {name for name, _ in self.adapter.named_trainable_parameters()}
         return {name: value for name, value in state.items() if name in trained}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
         """Load what :meth:`state_dict` gave; exact keys and shapes, or CheckpointMismatch."""
-        if self.adapter is None:
-            return super().load_state_dict(state_dict, strict=strict, assign=assign)
-        return self.adapter.load_adapter_state_dict(state_dict)
+        if self.adapter is not None:
+            self.adapter.load_adapter_state_dict(state_dict)
+            return
+        if any(name.startswith("adapter.") for name in state_dict):
+            raise CheckpointMismatch(
+                "the checkpoint holds an adapter, but this system has none; choose the --model that was trained, which "
+                "config.yaml beside its checkpoints folder names"
+            )
+        whole = {name.removeprefix(HOST_PREFIX): value for name, value in state_dict.items()}
+        load_exactly(self.sam2, whole, "the checkpoint")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the base that the trained weights belong to."""
@@ -103,13 +118,15 @@ class PromptableVOS(L.LightningModule):
         """Refuse weights that were trained on another base."""
         if self.adapter is not None:
             self.base.check(checkpoint.get("base"))
-        self.adapter_origin = "checkpoint"
+        self.adapter_origin = str(self.trainer.ckpt_path)
 
     # Training
 
     def on_fit_start(self) -> None:
         """SAM 2 is built in eval mode; clicks are drawn, and dropout is on, only in training mode."""
         self.train()
+        trained, total = (sum(p.numel() for p in ps) for ps in (self.trained_parameters(), self.parameters()))
+        self._announce(f"train {trained:,} of {total:,} parameters")
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Prompt the first frames of each clip, track the others, compare with the truth."""
@@ -120,31 +137,45 @@ class PromptableVOS(L.LightningModule):
         inputs = training_input(batch, self.sam2.image_size)
         outputs = forward_clips(self.sam2, inputs, seed=derive_seed("prompts", self.seed, step))
         losses = segmentation_loss(outputs, inputs.masks, self.recipe.loss, batch.annotated)
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch.names))
-        return losses["loss"]
+        for name, value in losses.items():
+            self.log(f"train/{name}", value.detach(), batch_size=len(batch.names), prog_bar=name == "loss")
+        loss = losses["loss"]
+        if not loss.requires_grad:  # every frame was given as a mask, so that nothing was predicted
+            loss = loss + 0.0 * torch.stack([p.sum() for p in self.trained_parameters()]).sum()
+        return loss
 
     # Evaluation
 
     def on_validation_start(self) -> None:
         """Outside of training, an adapter must have been trained."""
+        self._results = []
         if self.trainer.state.fn != "fit":
             self._require_trained_adapter()
 
     def on_test_start(self) -> None:
         """An adapter must have been trained."""
+        self._results = []
         self._require_trained_adapter()
 
     def on_predict_start(self) -> None:
         """An adapter must have been trained."""
         self._require_trained_adapter()
 
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over the videos of all processes."""
+        self._log_means("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means over the videos of all processes."""
+        self._log_means("test")
+
     def validation_step(self, video: Video, batch_idx: int) -> VideoResult:
-        """Track a video and log its mean score."""
-        return self._evaluate(video, "val")
+        """Track a video and score it."""
+        return self._evaluate(video)
 
     def test_step(self, video: Video, batch_idx: int) -> VideoResult:
-        """Track a video and log its mean score."""
-        return self._evaluate(video, "test")
+        """Track a video and score it."""
+        return self._evaluate(video)
 
     def predict_step(self, video: Video, batch_idx: int) -> None:
         """Track a video; callbacks write what they want of it."""
@@ -155,18 +186,19 @@ class PromptableVOS(L.LightningModule):
         """``modal`` or ``amodal``, as the data say."""
         return getattr(getattr(self.trainer, "datamodule", None), "task", "modal")
 
-    def _evaluate(self, video: Video, stage: str) -> VideoResult:
+    def _evaluate(self, video: Video) -> VideoResult:
         skip_ends = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
         rules = replace(self.rules, skip_first_last=skip_ends)
         scorer = Scorer(video, self.task, rules)
         self._track(video, scorer)
         result = scorer.result()
-        for metric in METRICS[self.task]:
-            score = mean_score(result, metric)
-            if score is not None:
-                self.log(f"{stage}/{metric}", score, on_step=False, on_epoch=True, batch_size=1, sync_dist=False)
+        self._results.append((video.corruption, result))
         self._tell("on_video_end", video, result)
         return result
+
+    def _log_means(self, stage: str) -> None:
+        for metric, mean in overall_means(self._results, self.task).items():
+            self.log(f"{stage}/{metric}", mean, batch_size=1)  # the same on every process
 
     def _track(self, video: Video, scorer: Scorer | None) -> None:
         object_to_clip = getattr(self.adapter, "object_to_clip", None)
@@ -189,16 +221,21 @@ class PromptableVOS(L.LightningModule):
 
     def _require_trained_adapter(self) -> None:
         """Load the adapter that is shipped for this base, or refuse: its numbers would be the frozen model's."""
-        if self.adapter is None or not self.adapter.is_identity():
-            return
-        shipped = find_shipped_adapter(self.adapter, self.base)
-        if shipped is None:
-            raise UserError(
-                f"{type(self.adapter).__name__} on {self.config.variant} was never trained: its numbers would be those of "
-                "the frozen model. Give --ckpt_path, train it with fit, or measure the frozen model with --model sam2"
-            )
-        self.adapter.load_adapter_state_dict(shipped.state)
-        self.adapter_origin = shipped.name
+        if self.adapter is not None and self.adapter.is_identity():
+            shipped = find_shipped_adapter(self.adapter, self.base)
+            if shipped is None:
+                raise UserError(
+                    f"{type(self.adapter).__name__} on {self.config.variant} was never trained: its numbers would be those "
+                    "of the frozen model. Give --ckpt_path, train it with fit, or measure the frozen model with --model sam2"
+                )
+            self.adapter.load_adapter_state_dict(shipped.state)
+            self.adapter_origin = shipped.name
+        self._announce(f"{self.trainer.state.fn.value} with weights {self.adapter_origin or 'of the base alone'}")
+
+    def _announce(self, text: str) -> None:
+        """Say in one line what is about to run."""
+        adapter = "no adapter" if self.adapter is None else type(self.adapter).__name__
+        self.print(f"{adapter} on {self.config.variant} ({self.config.checkpoint}), {self.sam2.image_size} px: {text}")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Training batches move; videos stay where they are and move frame by frame."""

@@ -1,0 +1,60 @@
+"""One run in a few lines: its figures by condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robustvos.metrics.aggregate import estimate
+
+_TAGS = ("corruption", "weather", "category")
+_CLEAN = "clean"
+
+
+def summary_lines(content: Mapping[str, Any]) -> list[str]:
+    """Conditions by metrics in percent, with the 95 % interval of the leading metric over everything.
+
+    Args:
+        content: Of a ``results.json``.
+
+    >>> figures = {"J": {"mean": 0.5, "low": 0.4, "high": 0.6, "clips": 2, "objects": 3}}
+    >>> run = {"system": "moga", "base": "nano", "dataset": "shapes", "protocol": "davis", "prompt": "mask"}
+    >>> run["objects"] = [{"clip": "a", "scores": {"J": 0.25}, "tags": {"corruption": "fog"}}]
+    >>> run["aggregates"] = {"overall": figures, "by": {"corruption": {"clean": figures, "fog": figures}}}
+    >>> for line in summary_lines({**run, "metrics": ["J"]}):
+    ...     print(line)
+    moga on nano: shapes, protocol davis, prompt mask
+    corruption     J  objects
+    clean       50.0        3
+    fog         50.0        3
+    corrupted   25.0        1
+    all         50.0        3  J in [40.0, 60.0]
+    """
+    metrics: Sequence[str] = content["metrics"]
+    overall, by = content["aggregates"]["overall"], content["aggregates"]["by"]
+    tag = next((t for t in _TAGS if set(by.get(t, ())) - {_CLEAN}), "")
+    groups = dict(by[tag]) if tag else {}
+    if tag == "corruption":
+        corrupted = [o for o in content["objects"] if o["tags"].get(tag) != _CLEAN]
+        groups["corrupted"] = {metric: estimate(corrupted, metric) for metric in metrics}
+    groups["all"] = overall
+    grid = [[tag, *metrics, "objects"]]
+    for name, figures in groups.items():
+        count = figures[metrics[0]]["objects"]
+        grid.append([name, *(_percent(figures[metric]["mean"]) for metric in metrics), str(count)])
+    widths = [max(len(row[i]) for row in grid) for i in range(len(grid[0]))]
+    head = "{system} on {base}: {dataset}, protocol {protocol}, prompt {prompt}".format_map(content)
+    lines = [head, *(_aligned(row, widths) for row in grid)]
+    low, high = (overall[metrics[0]][end] for end in ("low", "high"))
+    if low is not None:
+        lines[-1] += f"  {metrics[0]} in [{_percent(low)}, {_percent(high)}]"
+    return lines
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = row
+    return "  ".join([first.ljust(widths[0]), *(text.rjust(w) for text, w in zip(rest, widths[1:], strict=True))])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
