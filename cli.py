@@ -1,8 +1,6 @@
 """The only door: training and evaluation by LightningCLI, and the tools that share its flags.
 
-    python cli.py fit --config configs/moga.yaml
-    python cli.py test --data realvas
-    python cli.py track VIDEO --box x0,y0,x1,y1 --out DIR
+``python cli.py fit --config configs/moga.yaml``, ``python cli.py test --data realvas``; ``--help`` lists the rest.
 """
 
 from __future__ import annotations
@@ -11,24 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from robustvos.errors import UnknownName, UserError
+from robustvos.commands.messages import next_step, one_line, quieten, refuse, user_error_in
+from robustvos.commands.usage import LOOPS, TOOLS, usage
+from robustvos.errors import UnknownName
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
-LOOPS = {
-    "fit": "train a system",
-    "validate": "score a system on the validation clips",
-    "test": "score a system on the test clips: results.json, masks, strips",
-    "predict": "write masks without scoring",
-}
-TOOLS = {
-    "track": "follow objects through any video or folder of frames",
-    "score": "J and F of a folder of masks against another",
-    "report": "one page of tables and pictures from any number of runs",
-    "inspect": "modules and parameters of a system",
-    "export": "the trained weights of a run, as safetensors",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         command(argv[0])(argv)
-    except UserError as error:
-        if debug:
+    except Exception as error:
+        mendable = user_error_in(error)
+        if debug or mendable is None:
             raise
-        print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"error: {one_line(mendable)}", file=sys.stderr)
         return 2
+    except SystemExit as end:  # --help, --print_config
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
 
@@ -60,29 +50,29 @@ def command(name: str) -> Callable[[list[str]], object]:
 
 def run_loop(argv: list[str]) -> object:
     """Run a training or evaluation loop; Lightning and torch are imported only here."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+    from lightning.pytorch.loggers import TensorBoardLogger
 
     import callbacks
     import datamodules
     import lightning_modules
-    from robustvos.commands.messages import condense, quieten
+    from robustvos.commands.config_files import defaults_as_json
+    from robustvos.commands.loop_config import TRAINER_DEFAULTS, strategy_for
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
-
     from robustvos.sam2.config import Sam2Config
 
     load_plugins()
     quieten()
-
-    def fail(message: str, ex: Exception | None = None) -> NoReturn:
-        raise UserError(condense(message)) from ex
+    beside_model = {"sam2": Sam2Config, "recipe": lightning_modules.Recipe}
 
     class Loops(LightningCLI):
         """LightningCLI with the callbacks that every run has; each can be set, or switched off, by its flags."""
 
         def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-            for name, settings in {"sam2": Sam2Config, "recipe": lightning_modules.Recipe}.items():
+            for name, settings in beside_model.items():
                 parser.add_class_arguments(settings, name, sub_configs=True)
                 parser.link_arguments(name, f"model.init_args.{name}")  # so that --model leaves them alone
             parser.add_argument("--run", type=str, default=None, help="the run leaves its files in runs/RUN/version_N")
@@ -93,34 +83,36 @@ def run_loop(argv: list[str]) -> object:
 
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
             parser = super().init_parser(**kwargs)
-            parser.error = fail  # type: ignore[method-assign]
+            parser.error = refuse  # type: ignore[method-assign]
             return parser
 
-        def before_instantiate_classes(self) -> None:
-            config = self.config[self.subcommand]
+        def instantiate_trainer(self, **kwargs: Any) -> Any:
+            config = self.config_init[self.subcommand]
+            config.verbose = False  # of test and validate: results are printed by condition instead
             if config.trainer.logger in (None, True):
-                logger = {"save_dir": "runs", "name": config.run or self.subcommand, "default_hp_metric": False}
-                config.trainer.logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": logger}
+                kwargs["logger"] = TensorBoardLogger("runs", config.run or self.subcommand, default_hp_metric=False)
+            try:
+                return super().instantiate_trainer(strategy=strategy_for(config.trainer), **kwargs)
+            except ValueError as error:  # of an accelerator that does not exist, say
+                refuse(str(error), error)
 
-    return Loops(
-        lightning_modules.PromptableVOS,
-        datamodules.Data,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_kwargs={"overwrite": True},
-        seed_everything_default=0,
-        trainer_defaults={"num_sanity_val_steps": 0},
-        args=expand(argv, CONFIGS),
-    )
+        def after_fit(self) -> None:
+            self.model.print(next_step(self.trainer.checkpoint_callback.last_model_path))
 
-
-def usage() -> str:
-    """The list of subcommands."""
-    lines = ["usage: python cli.py COMMAND [OPTIONS]   (each has --help; --debug shows tracebacks)", ""]
-    for title, group in (("loops", LOOPS), ("tools", TOOLS)):
-        lines += [f"{title}:", *(f"  {name:<9} {text}" for name, text in group.items()), ""]
-    lines += ["names: --data NAME, --model NAME, --sam2 NAME are the files in configs/data, configs/model, configs/sam2"]
-    return "\n".join(lines)
+    try:
+        return Loops(
+            lightning_modules.PromptableVOS,
+            datamodules.Data,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+            args=expand(argv, CONFIGS, defaults_as_json(beside_model)),
+        )
+    except MisconfigurationException as error:
+        refuse(str(error), error)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ def tree(module: nn.Module, name: str, depth: int = _DEPTH, indent: str = "") ->
 
 def parameter_table(system: System) -> list[str]:
     """Lines with total and trainable parameters of each part, of the base, of the adapter, and of both."""
-    rows = [(part, _count(m), _count(m, True)) for part in _PARTS if (m := getattr(system.model, part, None)) is not None]
+    rows = [
+        (part, _count(m), _count(m, True)) for part in _PARTS if (m := getattr(system.model, part, None)) is not None
+    ]
     base, base_trained = _count(system.model), _count(system.model, True)
     rows.append(("other", base - sum(r[1] for r in rows), base_trained - sum(r[2] for r in rows)))
     rows.append(("SAM 2", base, base_trained))

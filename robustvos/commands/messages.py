@@ -1,15 +1,35 @@
-"""Long parser messages in one line."""
+"""What a run says: libraries' long messages in one line, and their advertisements not at all."""
 
 from __future__ import annotations
 
 import logging
 import re
+import shlex
 import warnings
+from pathlib import Path
+from typing import NoReturn
+
+from robustvos.errors import UserError
 
 _NOISE = re.compile(
     r"^(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value.*|- Expected a <class 'NoneType'>"
     r"|Problem with given class_path .*:)$"
 )
+_WARNINGS = (
+    ".*LightningCLI's args parameter.*",
+    ".*LeafSpec.*",
+    ".*You have overridden `transfer_batch_to_device`.*",
+    ".*does not have many workers.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*is smaller than the logging interval.*",
+    ".*The dirpath has changed from.*",
+    ".*recommended to use `.*sync_dist=True`.*",
+    ".*during DDP. Use `self.trainer.use_distributed_sampler.*",
+    ".*it is recommended to use `Trainer.devices=1, num_nodes=1.*",
+    ".*find_unused_parameters=True was specified in DDP constructor.*",
+    ".*modules that are not trained in eval mode.*",
+)
+_LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning_utilities")
 
 
 def condense(message: str) -> str:
@@ -25,15 +45,64 @@ def condense(message: str) -> str:
     """
     lines = [line.strip() for line in message.splitlines()]
     kept = [line.removeprefix("- ") for line in lines if line and not _NOISE.match(line)]
+    given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")]
     text = " ".join(dict.fromkeys(kept)).replace("'", "")
+    if given and "Got value" not in text:
+        text += f" but got {given[-1][:80]}"
     return re.sub(r'Parser key "([^"]+)":', r"\1:", text)
+
+
+def refuse(message: str, cause: Exception | None = None) -> NoReturn:
+    """Turn a library's message into an error that the user can mend."""
+    raise UserError(condense(message)) from cause
+
+
+def user_error_in(error: BaseException) -> UserError | None:
+    """What the user can mend, also where a parser that met it has wrapped it in an error of its own.
+
+    >>> try:
+    ...     try:
+    ...         raise UserError("no such clip")
+    ...     except UserError as error:
+    ...         raise ValueError("Does not validate") from error
+    ... except ValueError as error:
+    ...     print(user_error_in(error))
+    no such clip
+    """
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__  # type: ignore[assignment]
+    return error
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error; of one that a loader's worker sent, the worker's.
+
+    >>> sent = ["Caught DataNotFound in DataLoader worker process 0.", "...", "robustvos.errors.DataNotFound: no clip"]
+    >>> one_line(ValueError(chr(10).join(sent)))
+    'no clip'
+    """
+    text = str(error).strip()
+    last = text.splitlines()[-1] if text else type(error).__name__
+    return re.sub(r"^[\w.]+: ", "", last) if text.startswith("Caught ") else last
+
+
+def next_step(checkpoint: str) -> str:
+    """What a person does after training: the command that tests its last checkpoint.
+
+    >>> print(next_step("runs/moga/version_0/checkpoints/last.ckpt"))
+    trained: runs/moga/version_0/checkpoints/last.ckpt
+    test it: python cli.py test --config runs/moga/version_0/config.yaml --ckpt_path runs/moga/version_0/checkpoints/last.ckpt
+    """
+    if not checkpoint:
+        return "no checkpoint was written"
+    config = Path(checkpoint).parent.parent / "config.yaml"
+    test = ["python", "cli.py", "test", "--config", str(config), "--ckpt_path", checkpoint]
+    return f"trained: {checkpoint}\ntest it: {shlex.join(test)}"
 
 
 def quieten() -> None:
     """Silence what libraries say about themselves on every run: advertisements, and deprecations that are theirs."""
-    warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*You have overridden `transfer_batch_to_device`.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.getMessage())
+    for message in _WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,24 +1,29 @@
 """Names on the command line: ``--data davis``, ``--model moga``, ``--sam2 nano``, ``--recipe nano`` are files in ``configs/``.
 
 The file name is the registry. A name, a class or a path that replaces an earlier choice must also replace its
-arguments: jsonargparse would otherwise keep the former dataset's root or the former adapter's rank. A ``null`` before
-the new value makes it forget them.
+arguments: jsonargparse would otherwise keep the former dataset's root or the former adapter's rank. A ``null`` (or the
+settings' defaults) before the new value makes it forget them. What is said on the command line counts more than what a
+``--config`` says, whichever comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
-from robustvos.errors import UnknownName
+from robustvos.commands.config_files import check_settings, with_forgetting
+from robustvos.commands.loop_config import check_checkpoint
+from robustvos.errors import UnknownName, UserError
 
 KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base", "recipe": "recipe"}
-VALUES = ("sam2", "recipe")  # plain settings: every field is set by the file, nothing to forget
+VALUES = ("sam2", "recipe")  # plain settings, no classes
 EVALUATIONS = ("validate", "test", "predict")
 DEFAULT_SYSTEM = "moga"
 DEFAULT_DATA = "shapes"
+_CONFIG = ("--config", "-c")
+_CHECKPOINT = "--ckpt_path"
+_ADAPTER = ("--model.adapter", "--model.init_args.adapter")
+_OF_MODEL = ("--model.init_args.", "--model.")
 
 
 def known_names(configs: Path, kind: str) -> list[str]:
@@ -26,47 +31,37 @@ def known_names(configs: Path, kind: str) -> list[str]:
     return sorted(path.stem for path in (configs / kind).glob("*.yaml"))
 
 
-def expand(argv: Sequence[str], configs: Path) -> list[str]:
+def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | None = None) -> list[str]:
     """Spell out the names in the arguments of a Lightning subcommand.
 
     Args:
         argv: Subcommand first; as typed.
         configs: Folder with ``data/``, ``model/``, ``sam2/`` and ``recipe/``.
+        defaults: What ``sam2`` and ``recipe`` are unless something is said, as JSON.
 
     Returns:
-        Arguments that LightningCLI understands. Without ``--config`` and ``--model``, evaluations measure the default
-        system; without any data they use the embedded shapes.
+        Arguments that LightningCLI understands, config files first. Without ``--config`` and ``--model``, evaluations
+        measure the default system; without any data they use the embedded shapes. A system that is named gives its name
+        to the results.
 
     Raises:
         UnknownName: If a name is neither in the registry, nor a path, nor a class; suggests the nearest.
+        CheckpointNotFound: If there is no checkpoint at the path that was said.
+        CheckpointMismatch: If it cannot be read.
+        UserError: If a file puts ``sam2`` or ``recipe`` where they would be overlooked, or fit is not told what to do.
     """
     if not argv:
         return []
-    spelt = [argv[0]]
-    for flag, value in _pairs(argv[1:]):
-        kind = flag.removeprefix("--") if flag else None
-        if kind in KINDS and value is not None:
-            spelt += _replacement(kind, value, configs)
-        else:
-            spelt += [token for token in (flag, value) if token is not None]
-    return [spelt[0], *_defaults(argv, configs), *spelt[1:]]
-
-
-def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:
-    """Flags of :data:`KINDS` with their values; every other token alone, as ``(None, token)``."""
-    rest = iter(tokens)
-    for token in rest:
-        flag, _, value = token.partition("=")
-        if flag.removeprefix("--") in KINDS and flag.startswith("--"):
-            yield flag, value if "=" in token else next(rest, None)
-        else:
-            yield None, token
-
-
-def _replacement(kind: str, value: str, configs: Path) -> list[str]:
-    if kind in VALUES:
-        return [f"--{kind}={resolve(kind, value, configs)}"]
-    return [f"--{kind}=null", f"--{kind}={resolve(kind, value, configs)}"]
+    said = [(_canonical(flag), value) for flag, value in _pairs(argv[1:])]
+    files = [value for flag, value in said if flag in _CONFIG and value is not None]
+    spelt: list[str] = []
+    for flag, value in _defaults(argv[0], said, configs) + said:
+        if flag not in _CONFIG:
+            spelt += _spell(flag, value, configs, defaults or {})
+    _require_a_task(argv[0], [flag for flag, _ in said])
+    if not any(flag == "--results.system" for flag, _ in said):
+        spelt += [f"--results.system={name}" for name in _system_name(said, configs)]
+    return [argv[0], *with_forgetting(files), *spelt]
 
 
 def resolve(kind: str, value: str, configs: Path) -> str:
@@ -81,16 +76,66 @@ def resolve(kind: str, value: str, configs: Path) -> str:
     raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))
 
 
-def _defaults(argv: Sequence[str], configs: Path) -> list[str]:
+def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Flags that matter here with their values; every other token alone, as ``(token, None)``."""
+    mine = {f"{prefix}{kind}" for kind in KINDS for prefix in ("--", *_OF_MODEL)}
+    mine |= {*_CONFIG, *_ADAPTER, _CHECKPOINT, "--results.system"}
+    rest = iter(tokens)
+    for token in rest:
+        flag, equals, value = token.partition("=")
+        if flag in mine:
+            yield flag, value if equals else next(rest, None)
+        else:
+            yield token, None
+
+
+def _canonical(flag: str) -> str:
+    """``--model.sam2.variant`` is ``--sam2.variant``: base and recipe stand beside the system."""
+    for prefix in _OF_MODEL:
+        for kind in VALUES:
+            if flag.startswith(f"{prefix}{kind}") and flag[len(prefix) + len(kind) :][:1] in ("", ".", "="):
+                return f"--{flag.removeprefix(prefix)}"
+    return flag
+
+
+def _spell(flag: str, value: str | None, configs: Path, defaults: Mapping[str, str]) -> list[str]:
+    if value is None:
+        return [flag]
+    if flag in _ADAPTER:
+        return [f"{flag}=null", f"{flag}={value}"]
+    if flag == _CHECKPOINT:
+        check_checkpoint(value)
+    kind = flag.removeprefix("--")
+    if kind not in KINDS:
+        return [f"{flag}={value}"]
+    new = resolve(kind, value, configs)
+    check_settings(kind, new)
+    forget = defaults.get(kind) if kind in VALUES else "null"
+    return [f"{flag}={text}" for text in (forget, new) if text is not None]
+
+
+def _require_a_task(subcommand: str, flags: Sequence[str]) -> None:
+    """Refuse a ``fit`` that does not say what to train, or on what."""
+    asks = {flag.partition("=")[0] for flag in flags}
+    if subcommand != "fit" or asks & {*_CONFIG, "-h", "--help"} or {"--model", "--data"} <= asks:
+        return
+    raise UserError(
+        "fit does not know what to train: say --config configs/moga.yaml (MoGA on the embedded default, minutes on a CPU); "
+        "--model, --data, --sam2 and --recipe then replace parts of it"
+    )
+
+
+def _defaults(subcommand: str, said: Sequence[tuple[str, str | None]], configs: Path) -> list[tuple[str, str | None]]:
     """What an evaluation uses when nothing was said; put first, so that anything said later wins."""
-    if argv[0] not in EVALUATIONS or any(token in ("-h", "--help") for token in argv):
+    flags = {flag for flag, _ in said}
+    if subcommand not in EVALUATIONS or flags & {*_CONFIG, "-h", "--help"}:
         return []
-    said = {token.partition("=")[0] for token in argv[1:]}
-    if said & {"--config", "-c"}:
-        return []
-    defaults = []
-    if "--model" not in said:
-        defaults.append(f"--model={configs / 'model' / f'{DEFAULT_SYSTEM}.yaml'}")
-    if "--data" not in said:
-        defaults.append(f"--data={configs / 'data' / f'{DEFAULT_DATA}.yaml'}")
-    return defaults
+    defaults = {"--model": DEFAULT_SYSTEM, "--data": DEFAULT_DATA}
+    return [(flag, name) for flag, name in defaults.items() if flag not in flags]
+
+
+def _system_name(said: Sequence[tuple[str, str | None]], configs: Path) -> list[str]:
+    """Stem of the last file that ``--model`` named."""
+    named = [value for flag, value in said if flag == "--model" and value is not None]
+    path = Path(resolve("model", named[-1], configs)) if named else None
+    return [path.stem] if path is not None and path.suffix in (".yaml", ".yml") else []

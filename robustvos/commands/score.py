@@ -39,4 +39,5 @@ def score(
         e = overall[metric]
         interval = "" if e["low"] is None else f"  [{e['low']:.4f}, {e['high']:.4f}]"
         print(f"{metric:<4} {e['mean']:.4f}{interval}")
-    print(f"{overall['J']['objects']} objects in {overall['J']['clips']} sequences, protocol {protocol}: {folder / 'scores.csv'}")
+    objects, clips = overall["J"]["objects"], overall["J"]["clips"]
+    print(f"{objects} objects in {clips} sequences, protocol {protocol}: {folder / 'scores.csv'}")

@@ -65,7 +65,9 @@ def load_trained_system(model: str, sam2: str, ckpt_path: Path | None) -> System
     system = load_system(model, sam2)
     if system.adapter is None:
         if ckpt_path is not None:
-            raise UserError(f"--model {system.name} has no adapter to load {ckpt_path} into; did you mean another --model?")
+            raise UserError(
+                f"--model {system.name} has no adapter to load {ckpt_path} into; did you mean another --model?"
+            )
         return system
     provenance = Provenance(system.base, system.model.image_size, system.base_hash)
     system.adapter.attach(system.model)

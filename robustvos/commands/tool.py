@@ -39,7 +39,9 @@ def tool_parser(function: Callable[..., Any], program: str, positional: Sequence
     documentation = docstring_parser.parse(inspect.getdoc(function) or "")
     texts = {p.arg_name: (p.description or "").replace("\n", " ").replace("%", "%%") for p in documentation.params}
     description = "\n\n".join(filter(None, [documentation.short_description, documentation.long_description]))
-    parser = _Parser(program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = _Parser(
+        program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         kind, is_list = _element(hints[name])
@@ -54,7 +56,12 @@ def tool_parser(function: Callable[..., Any], program: str, positional: Sequence
         if kind is bool:
             options["action"] = argparse.BooleanOptionalAction
         else:
-            options |= {"type": kind, "required": required, "metavar": name.upper(), **({"action": "append"} if is_list else {})}
+            options |= {
+                "type": kind,
+                "required": required,
+                "metavar": name.upper(),
+                **({"action": "append"} if is_list else {}),
+            }
         parser.add_argument(f"--{name}", **options)
     return parser
 

@@ -68,7 +68,9 @@ def track(
         partial.replace(masks)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    print(f"{len(frames)} frames, {len(prompts)} object(s), {system.name} on {system.base}: {masks}, {out / 'overlay.mp4'}")
+    print(
+        f"{len(frames)} frames, {len(prompts)} object(s), {system.name} on {system.base}: {masks}, {out / 'overlay.mp4'}"
+    )
 
 
 def first_prompts(frames: Frames, boxes: Sequence[str], points: Sequence[str], mask: Path | None) -> list[Prompt]:
@@ -98,7 +100,9 @@ def first_prompts(frames: Frames, boxes: Sequence[str], points: Sequence[str], m
 def _mask_prompts(path: Path, frames: Frames) -> list[Prompt]:
     ids = read_indexed_mask(path)
     if ids.shape != tuple(frames.size):
-        raise BadMask(f"{path} is {ids.shape[1]} x {ids.shape[0]}, but the frames are {frames.size[1]} x {frames.size[0]} pixels")
+        raise BadMask(
+            f"{path} is {ids.shape[1]} x {ids.shape[0]}, but the frames are {frames.size[1]} x {frames.size[0]} pixels"
+        )
     object_ids = sorted(int(i) for i in set(ids.flatten().tolist()) - {0})
     if not object_ids:
         raise BadMask(f"{path} marks no object: every pixel is 0")

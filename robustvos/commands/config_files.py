@@ -1,0 +1,76 @@
+"""YAML files of the command line, looked at before the parser sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from robustvos.errors import UserError
+
+_REPLACED = ("model", "data")
+_BESIDE = ("sam2", "recipe")
+
+
+def with_forgetting(files: Sequence[str]) -> list[str]:
+    """``--config`` for each file; a file that names another class than those before it makes the parser forget theirs.
+
+    Raises:
+        UserError: If a file is no readable YAML, or puts ``sam2`` or ``recipe`` inside the model.
+    """
+    spelt: list[str] = []
+    classes: dict[str, str] = {}
+    for file in files:
+        content = _read(file)
+        _refuse_inner_settings(content.get("model"), file)
+        for kind, name in _class_names(content):
+            if classes.get(kind, name) != name:
+                spelt.append(f"--{kind}=null")
+            classes[kind] = name
+        spelt.append(f"--config={file}")
+    return spelt
+
+
+def check_settings(kind: str, value: str) -> None:
+    """Refuse a system's file that says ``sam2`` or ``recipe``; anything else passes.
+
+    Raises:
+        UserError: See :func:`with_forgetting`.
+    """
+    if kind == "model" and value.endswith((".yaml", ".yml")):
+        _refuse_inner_settings(_read(value), value)
+
+
+def defaults_as_json(settings: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
+    """The defaults of dataclasses, by name, as the parser takes them."""
+    return {name: json.dumps(asdict(make())) for name, make in settings.items()}
+
+
+def _class_names(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind in _REPLACED:
+        node = content.get(kind)
+        if isinstance(node, dict) and "class_path" in node:
+            yield kind, str(node["class_path"]).rpartition(".")[2]
+
+
+def _refuse_inner_settings(model: Any, file: str) -> None:
+    """The parser fills these from the top level and would overlook them silently."""
+    inner = (model.get("init_args") or {}) if isinstance(model, dict) else {}
+    for name in _BESIDE:
+        if name in inner:
+            raise UserError(f"{file}: {name} is not the model's: put it at the top of a --config, or give --{name}")
+
+
+def _read(file: str) -> dict[str, Any]:
+    path = Path(file)
+    if not path.is_file():
+        return {}  # the parser says so
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{file} is not readable as YAML ({' '.join(str(error).split())[:160]})") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,67 @@
+"""What a training or evaluation loop needs besides what was said: a strategy, a checkpoint that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robustvos.errors import CheckpointNotFound
+from robustvos.sam2.checkpoints import read_checkpoint
+
+TRAINER_DEFAULTS = {
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,  # the system says what it trains in one line
+    "reload_dataloaders_every_n_epochs": 1,  # every epoch has clips of its own, also after a resumption
+}
+_DISTRIBUTED = "ddp_find_unused_parameters_true"  # not every step prompts in every way, or tracks at all
+_KEYWORDS = ("best", "last", "hpc")  # checkpoints that Lightning finds by itself
+
+
+def strategy_for(trainer: Any) -> Any:
+    """The strategy that was said, or one that fits several processes.
+
+    Args:
+        trainer: Parsed settings of Lightning's trainer.
+    """
+    processes = process_count(trainer.devices, trainer.accelerator, trainer.num_nodes, torch.cuda.device_count())
+    return _DISTRIBUTED if trainer.strategy == "auto" and processes > 1 else trainer.strategy
+
+
+def process_count(devices: Any, accelerator: str, nodes: int = 1, gpus: int = 0) -> int:
+    """How many processes a run has.
+
+    Args:
+        devices: As Lightning takes it: a number, ``auto``, -1 for all, or a list; also as text.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ...
+        nodes: Machines.
+        gpus: On this machine.
+
+    >>> [process_count(devices, "cpu") for devices in (1, "auto", 2, "2")]
+    [1, 1, 2, 2]
+    >>> [process_count(devices, "auto", gpus=4) for devices in ("auto", -1, "0,3", [1])]
+    [4, 4, 2, 1]
+    """
+    if isinstance(devices, str):
+        devices = devices.strip()
+        if "," in devices:
+            devices = [part for part in devices.split(",") if part.strip()]
+        elif devices.lstrip("-").isdigit():
+            devices = int(devices)
+    if isinstance(devices, list | tuple):
+        return nodes * len(devices)
+    if isinstance(devices, int) and devices >= 0:
+        return nodes * devices
+    return nodes * (gpus if accelerator in ("auto", "gpu", "cuda") and gpus else 1)
+
+
+def check_checkpoint(path: Any) -> None:
+    """Refuse a checkpoint that is not there, or cannot be read, before anything is built."""
+    if path is None or str(path) in _KEYWORDS or "://" in str(path) or str(path).startswith("registry"):
+        return
+    if not Path(path).is_file():
+        raise CheckpointNotFound(
+            f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt"
+        )
+    read_checkpoint(Path(path))
