@@ -1,0 +1,267 @@
+"""Names on the command line, and what they must not leave behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+MOGA = Path(__file__).resolve().parents[1] / "configs" / "moga.yaml"
+ROOT = MOGA.parent
+
+
+@pytest.fixture
+def parsed(door):
+    """The configuration that a command line means, as the real parser has it."""
+
+    def parse(*argv):
+        answer = door(*argv, "--print_config")
+        assert answer.code == 0, answer.err
+        return yaml.safe_load(answer.out)
+
+    return parse
+
+
+def no_leftovers(settings: dict, alone: dict) -> bool:
+    return settings["class_path"] == alone["class_path"] and settings["init_args"] == alone["init_args"]
+
+
+# Replacing what a config says
+
+
+@pytest.mark.parametrize("form", ["name", "class", "path"])
+def test_data_replaces_the_configs_data_with_all_its_arguments(parsed, tmp_path, form):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "model: {class_path: PromptableVOS}\n"
+        "data: {class_path: RealVAS, init_args: {root: /elsewhere, prompt: box, limit: 3}}\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text("class_path: RealVAS\ninit_args: {clips: [a]}\n")
+    given = {"name": "realvas", "class": "RealVAS", "path": str(path)}[form]
+    replaced = parsed("fit", "--config", config, "--data", given)["data"]
+    assert no_leftovers(replaced, parsed("fit", "--model", "sam2", "--data", given)["data"])
+    assert replaced["init_args"]["root"] is None
+
+
+def test_data_of_another_class_keeps_nothing_of_the_config(parsed):
+    replaced = parsed("fit", "--config", MOGA, "--data", "realvas")["data"]
+    assert no_leftovers(replaced, parsed("test", "--data", "realvas")["data"])
+
+
+@pytest.mark.parametrize("form", ["lora", "path"])
+def test_model_replaces_the_configs_adapter_with_its_rank(parsed, tmp_path, form):
+    config = tmp_path / "config.yaml"
+    adapter = "{class_path: MoGA, init_args: {rank: 7, tau: 0.9}}"
+    config.write_text(
+        f"model: {{class_path: PromptableVOS, init_args: {{seed: 5, adapter: {adapter}}}}}\ndata: Shapes\n"
+    )
+    given = form
+    if form == "path":
+        given = tmp_path / "mine.yaml"
+        given.write_text("class_path: PromptableVOS\ninit_args: {adapter: {class_path: MoGA}}\n")
+    replaced = parsed("fit", "--config", config, "--model", given)["model"]["init_args"]
+    assert replaced["adapter"]["init_args"]["rank"] is None
+    assert replaced["seed"] == 0
+
+
+def test_adapter_given_by_class_keeps_no_rank(parsed):
+    adapter = parsed("fit", "--config", MOGA, "--model.adapter.rank", 7, "--model.adapter", "LoRA")["model"][
+        "init_args"
+    ]
+    assert adapter["adapter"]["class_path"].endswith("LoRA")
+    assert adapter["adapter"]["init_args"]["rank"] is None
+
+
+def test_flags_win_over_config_files_in_any_order(parsed):
+    before = parsed("fit", "--data", "realvas", "--trainer.max_epochs", 7, "--config", MOGA)
+    after = parsed("fit", "--config", MOGA, "--data", "realvas", "--trainer.max_epochs", 7)
+    assert before == after
+    assert before["trainer"]["max_epochs"] == 7
+
+
+def test_second_config_of_another_class_keeps_nothing_of_the_first(parsed, tmp_path):
+    first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    first.write_text(
+        "model: {class_path: PromptableVOS}\ndata: {class_path: CorruptedVOS, init_args: {root: /elsewhere}}\n"
+    )
+    second.write_text("data: {class_path: RealVAS, init_args: {prompt: box}}\n")
+    data = parsed("fit", "--config", first, "--config", second)["data"]
+    assert (data["init_args"]["root"], data["init_args"]["prompt"]) == (None, "box")
+
+
+def test_second_config_of_the_same_class_changes_single_settings(parsed, tmp_path):
+    second = tmp_path / "2.yaml"
+    second.write_text("data: {class_path: Shapes, init_args: {size: 32}}\n")
+    data = parsed("fit", "--config", MOGA, f"--config={second}")["data"]
+    assert data["init_args"]["size"] == 32
+    assert (
+        data["init_args"]["train"]["frames"] == yaml.safe_load(MOGA.read_text())["data"]["init_args"]["train"]["frames"]
+    )
+
+
+# The base and the recipe stand beside the system
+
+
+@pytest.mark.parametrize(
+    "order", [("--sam2", "sam2_hiera_t", "--model", "lora"), ("--model", "lora", "--sam2", "sam2_hiera_t")]
+)
+def test_sam2_and_model_survive_each_other(parsed, order):
+    config = parsed("fit", "--config", MOGA, *order)
+    assert config["sam2"]["variant"] == "sam2_hiera_t"
+    assert config["model"]["init_args"]["adapter"]["class_path"].endswith("LoRA")
+
+
+def test_base_keeps_nothing_of_the_former_base(parsed, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("variant: nano256\n")
+    config = parsed("fit", "--config", MOGA, "--sam2.checkpoint", "random", "--sam2.image_size", 96, "--sam2", mine)
+    assert config["sam2"] == {"variant": "nano256", "checkpoint": "auto", "image_size": None}
+
+
+def test_single_settings_of_the_base_follow_its_name(parsed):
+    config = parsed("fit", "--config", MOGA, "--sam2", "sam2.1_hiera_s", "--sam2.image_size", 512)
+    assert config["sam2"] == {"variant": "sam2.1_hiera_s", "checkpoint": "auto", "image_size": 512}
+
+
+def test_base_may_be_spelt_as_the_models(parsed):
+    config = parsed("fit", "--config", MOGA, "--model.sam2", "sam2_hiera_t", "--model.init_args.sam2.image_size=256")
+    assert config["sam2"] == {"variant": "sam2_hiera_t", "checkpoint": "auto", "image_size": 256}
+
+
+def test_recipe_is_a_name_and_survives_model(parsed):
+    said = yaml.safe_load((ROOT / "recipe" / "nano.yaml").read_text())
+    config = parsed("fit", "--recipe", "nano", "--recipe.loss.dice", 3, "--model", "lora", "--data", "shapes")
+    assert config["recipe"]["optimisation"] == said["optimisation"]
+    assert config["recipe"]["loss"]["dice"] == 3
+
+
+@pytest.mark.parametrize("flag", ["--model", "--config"])
+def test_base_hidden_inside_a_system_is_refused(door, tmp_path, flag):
+    path = tmp_path / "mine.yaml"
+    model = {"class_path": "PromptableVOS", "init_args": {"sam2": {"variant": "sam2_hiera_t"}}}
+    path.write_text(yaml.safe_dump(model if flag == "--model" else {"model": model, "data": "Shapes"}))
+    error = door("fit", "--config", MOGA, flag, path).error
+    assert "sam2" in error
+    assert "mine.yaml" in error
+
+
+# What nothing was said about
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+def test_evaluation_without_config_measures_moga_on_the_embedded_default(parsed, subcommand):
+    config = parsed(subcommand)
+    assert config["model"]["init_args"]["adapter"]["class_path"].endswith("MoGA")
+    assert config["data"]["class_path"].endswith("Shapes")
+    assert config["sam2"]["variant"] == "nano"
+
+
+def test_evaluation_takes_a_system_without_data_and_data_without_a_system(parsed):
+    assert parsed("test", "--model", "sam2")["data"]["class_path"].endswith("Shapes")
+    assert parsed("test", "--data", "realvas")["model"]["init_args"]["adapter"]["class_path"].endswith("MoGA")
+
+
+@pytest.mark.parametrize("said", [[], ["--model", "moga"], ["--data", "shapes"]])
+def test_fit_says_what_to_say(door, said):
+    assert "--config configs/moga.yaml" in door("fit", *said).error
+
+
+def test_results_carry_the_name_of_the_system(parsed, tmp_path):
+    mine = tmp_path / "moga_wide.yaml"
+    mine.write_text((ROOT / "model" / "moga.yaml").read_text())
+    assert parsed("test", "--model", "layernorm")["results"]["system"] == "layernorm"
+    assert parsed("test", "--model", mine)["results"]["system"] == "moga_wide"
+    assert parsed("test", "--model", "lora", "--results.system", "lora 2")["results"]["system"] == "lora 2"
+
+
+# What cannot be meant
+
+
+@pytest.mark.parametrize(
+    ("argv", "wrong", "nearest"),
+    [
+        (["tset"], "command 'tset'", "test"),
+        (["test", "--data", "relvas"], "dataset 'relvas'", "realvas"),
+        (["test", "--model", "mogga"], "system 'mogga'", "moga"),
+        (["test", "--sam2", "nanno"], "SAM 2 base 'nanno'", "nano"),
+        (["test", "--recipe=nanno"], "recipe 'nanno'", "nano"),
+    ],
+)
+def test_unknown_name_suggests_the_nearest(door, argv, wrong, nearest):
+    error = door(*argv).error
+    assert wrong in error
+    assert nearest in error
+
+
+def test_unknown_prompt_and_corruption_suggest_the_nearest(door, tiny_config):
+    assert "mask" in door("test", "--config", tiny_config, "--data.test.prompt", "maks").error
+    misspelt = door("test", "--config", tiny_config, "--model", "sam2", "--data.test.conditions", "[snoww]")
+    assert "did you mean 'snow'" in misspelt.error
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--trainer.max_epochs", "x"], ["trainer.max_epochs", "int", "x"]),
+        (["--data.train.batchs", "3"], ["batchs"]),
+        (["--bogus", "3"], ["--bogus"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["--trainer.accelerator", "abacus"], ["abacus"]),
+        (["--ckpt_path", "nowhere.ckpt"], ["nowhere.ckpt", "checkpoints/last.ckpt"]),
+        (["--sam2.image_size", "100"], ["100", "96"]),
+        (["--sam2.checkpoint", "nowhere.pt"], ["nowhere.pt"]),
+        (["--data.train.frames", "{1: 2}"], ["epoch 0"]),
+    ],
+)
+def test_slip_is_one_line_that_names_it(door, tiny_config, extra, said):
+    error = door("fit", "--config", tiny_config, *extra).error
+    assert all(word in error for word in said), error
+
+
+def test_broken_yaml_is_one_line(door, tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("model: {")
+    assert "broken.yaml" in door("fit", "--config", path).error
+
+
+def test_debug_shows_the_traceback(door):
+    with pytest.raises(Exception, match="unknown dataset 'relvas'"):
+        door("test", "--data", "relvas", "--debug")
+
+
+# Weights and the system they are given to
+
+
+def test_weights_of_another_rank_are_refused(door, trained, tiny_config):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    for rank in ("--model.adapter.rank", "--model.init_args.adapter.init_args.rank"):
+        error = door("test", "--config", tiny_config, "--ckpt_path", checkpoint, rank, 2).error
+        assert "(4, 64) instead of (2, 64)" in error
+        assert "rank" in error
+
+
+def test_weights_say_nothing_about_the_system(trained):
+    import torch
+
+    assert "hyper_parameters" not in torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+@pytest.mark.parametrize("system", ["lora", "sam2"])
+def test_weights_of_another_system_are_refused(door, trained, tiny_config, system):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    assert "adapter" in door("test", "--config", tiny_config, "--model", system, "--ckpt_path", checkpoint).error
+
+
+def test_unreadable_weights_are_refused(door, tiny_config, tmp_path):
+    path = tmp_path / "cut.ckpt"
+    path.write_bytes(b"PK\x03\x04 and no more")
+    assert "cut.ckpt" in door("test", "--config", tiny_config, "--ckpt_path", path).error
+
+
+def test_saved_config_is_the_run_again(parsed, trained):
+    saved = parsed("test", "--config", trained / "config.yaml")
+    assert saved["model"]["init_args"]["adapter"]["init_args"]["rank"] == 4
+    assert json.dumps(saved["data"], sort_keys=True).count('"size": 64') == 1

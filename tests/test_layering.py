@@ -1,0 +1,153 @@
+"""Who may import whom: walked with ``ast``, so that nothing needs to be installed or run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIGHTNING_FOLDERS = ("lightning_modules", "datamodules", "callbacks")
+BASIS = {"types", "errors", "seeding"}
+
+# Package of the library -> packages of the library that it may import, besides itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "seeding": set(),
+    "types": {"errors"},
+    **dict.fromkeys(("video", "scenes", "metrics", "corruptions", "adapters", "perception", "restoration"), BASIS),
+    "sam2": BASIS | {"adapters.base"},
+    "report": BASIS | {"video", "metrics"},
+    "review": BASIS | {"video", "metrics"},
+    "realvas": BASIS | {"video", "perception", "sam2", "metrics"},
+}
+# Folders above the library -> packages of the library that they may import.
+FOLDERS_MAY_IMPORT: dict[str, set[str]] = {
+    "datamodules": BASIS | {"video", "scenes", "corruptions"},
+    "lightning_modules": BASIS | {"sam2", "adapters", "restoration", "metrics"},
+    "callbacks": BASIS | {"video", "report", "metrics"},
+}
+OPTIONAL = {"transformers", "nicegui", "spandrel", "matplotlib", "pandas"}
+UPSTREAM = {"sam2", "training"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """``module`` is imported at ``path:line``; ``at_top`` unless a function does it."""
+
+    path: Path
+    line: int
+    module: str
+    at_top: bool
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+
+def imports_of(path: Path, source: str | None = None) -> Iterator[Import]:
+    """Every import of a file, also inside functions; ``from a import b`` counts as ``a.b``."""
+    tree = ast.parse(path.read_text(encoding="utf-8") if source is None else source)
+    inside = {
+        id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)
+    }
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            yield Import(path, node.lineno, name, id(node) not in inside)
+
+
+def all_imports(*folders: str) -> list[Import]:
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [found for path in [*files, *([ROOT / "cli.py"] if not folders else [])] for found in imports_of(path)]
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def broken_rules(found: Import) -> str | None:
+    """What is wrong with an import, or None."""
+    folder, *inner = found.path.relative_to(ROOT).with_suffix("").parts
+    top = found.module.partition(".")[0]
+    if top in OPTIONAL and found.at_top:
+        return "optional libraries are imported in the function that needs them"
+    if top in UPSTREAM and inner[:1] != ["sam2"]:
+        return "only robustvos/sam2 imports the sam2 package"
+    if folder == "robustvos":
+        if top in ("lightning", "pytorch_lightning", *LIGHTNING_FOLDERS, "cli"):
+            return "the library knows nothing of Lightning"
+        package = inner[0]
+        if top == "robustvos" and package not in ("commands", "__init__"):
+            if package not in MAY_IMPORT:
+                return f"{package} has no floor yet: give it one here and in the architecture"
+            if not within(found.module, *(f"robustvos.{name}" for name in MAY_IMPORT[package] | {package})):
+                return f"{package} may import {sorted(MAY_IMPORT[package])} alone"
+    elif folder in LIGHTNING_FOLDERS:
+        if top in LIGHTNING_FOLDERS and top != folder:
+            return "the three Lightning folders never import one another"
+        if top == "cli" or within(found.module, "robustvos.commands"):
+            return "nothing but the door imports the door"
+        allowed = FOLDERS_MAY_IMPORT[folder]
+        if top == "robustvos" and not within(found.module, *(f"robustvos.{name}" for name in allowed)):
+            return f"{folder} may import {sorted(allowed)} alone"
+    return None
+
+
+def test_every_import_goes_down():
+    everything = [*all_imports(), *all_imports("robustvos", *LIGHTNING_FOLDERS)]
+    assert len(everything) > 500
+    broken = [f"{found}: {rule}" for found in everything if (rule := broken_rules(found))]
+    assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("robustvos/video/x.py", "from robustvos.metrics import regions"),
+        ("robustvos/video/x.py", "def f():\n    import robustvos.report.text"),
+        ("robustvos/sam2/x.py", "from robustvos.adapters import MoGA"),
+        ("robustvos/sam2/x.py", "import robustvos.adapters.moga"),
+        ("robustvos/adapters/x.py", "import sam2.modeling"),
+        ("lightning_modules/x.py", "from training.model.sam2 import SAM2Train"),
+        ("robustvos/metrics/x.py", "import lightning as L"),
+        ("robustvos/commands/x.py", "from callbacks import ALWAYS"),
+        ("robustvos/types.py", "from robustvos.seeding import generator"),
+        ("robustvos/novelty/x.py", "import robustvos.types"),
+        ("callbacks/x.py", "from datamodules.base import Data"),
+        ("callbacks/x.py", "from robustvos.sam2.tracker import Tracker"),
+        ("datamodules/x.py", "from robustvos.commands.names import resolve"),
+        ("robustvos/report/x.py", "import matplotlib.pyplot as plt"),
+        ("cli.py", "import pandas"),
+    ],
+)
+def test_walk_notices(path, source):
+    (found,) = imports_of(ROOT / path, source)
+    assert broken_rules(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("robustvos/sam2/x.py", "from robustvos.adapters.base import Adapter"),
+        ("robustvos/sam2/x.py", "def f():\n    from training.model.sam2 import SAM2Train"),
+        ("robustvos/report/x.py", "def f():\n    import matplotlib"),
+        ("robustvos/commands/x.py", "from robustvos.sam2.build import build_sam2"),
+        ("callbacks/x.py", "from robustvos.metrics.aggregate import aggregate"),
+        ("cli.py", "import datamodules"),
+    ],
+)
+def test_walk_allows(path, source):
+    (found,) = imports_of(ROOT / path, source)
+    assert broken_rules(found) is None
+
+
+def test_door_is_short():
+    assert len((ROOT / "cli.py").read_text().splitlines()) <= 120
