@@ -1,7 +1,8 @@
 """The streaming tracker beside SAM 2's video predictor: speed for 1 and 3 objects, and memory over long videos.
 
 Both read the same JPEG frames with the same random weights, in turn, in one process; the table gives medians and the
-ratio, which is what carries over to other machines. Memory is measured in fresh processes, one per video length::
+ratio, which is what carries over to other machines. Memory is the peak of ours alone, after a hundred and
+after a thousand frames::
 
     python benchmarks/bench_tracker.py --variant sam2.1_hiera_t --size 1024 --frames 30
 """
@@ -10,16 +11,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import json
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,16 @@ def make_prompts(count: int) -> list[Prompt]:
     return [Prompt(i + 1, box=torch.tensor([i * step, 100.0, i * step + 150, 300.0])) for i in range(count)]
 
 
-def make_frame(index: int) -> np.ndarray:
-    """A panning texture, ``(H, W, 3)`` uint8."""
+@functools.cache
+def texture() -> np.ndarray:
+    """Wider than a frame, ``(H, W + 64, 3)`` uint8."""
     small = np.random.default_rng(0).integers(0, 256, (30, 60, 3), dtype=np.uint8)
-    wide = Image.fromarray(small).resize((WIDTH + 64, HEIGHT), Image.Resampling.BILINEAR)
-    return np.asarray(wide)[:, index % 64 : index % 64 + WIDTH]
+    return np.asarray(Image.fromarray(small).resize((WIDTH + 64, HEIGHT), Image.Resampling.BILINEAR))
+
+
+def make_frame(index: int) -> np.ndarray:
+    """The texture, panning: ``(H, W, 3)`` uint8."""
+    return texture()[:, index % 64 : index % 64 + WIDTH]
 
 
 def write_video(folder: Path, length: int) -> None:
@@ -123,29 +129,26 @@ def measure_speed(config: Sam2Config, device: torch.device, length: int, repeats
     return rows
 
 
-def measure_memory(config: Sam2Config, device: torch.device, length: int) -> float:
-    """Peak MiB while tracking ``length`` generated frames: of the device, or of this process."""
-    model = build_sam2(config).to(device)
-    tracker = Tracker(model)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+def measure_memory(config: Sam2Config, device: torch.device, lengths: Sequence[int]) -> dict[int, float]:
+    """Peak MiB so far, of the device or of this process, when each of ``lengths`` frames of one video are tracked."""
+    tracker = Tracker(build_sam2(config).to(device))
     prompts = make_prompts(3)
-    for index in range(length):
+    peaks = {}
+    for index in range(max(lengths)):
         frame = torch.from_numpy(make_frame(index).copy()).permute(2, 0, 1)
         tracker.step(frame, prompts if index == 0 else [])
+        if index + 1 in lengths:
+            peaks[index + 1] = peak_mib(device)
+    return peaks
+
+
+def peak_mib(device: torch.device) -> float:
+    """The most memory held at once since the process began."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     import resource  # Unix only, as is this measurement
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def memory_in_fresh_process(arguments: argparse.Namespace, length: int) -> float:
-    """Peak MiB, measured where nothing ran before."""
-    command = [sys.executable, __file__, "--variant", arguments.variant, "--device", arguments.device]
-    command += ["--size", str(arguments.size)] if arguments.size else []
-    output = subprocess.run([*command, "--memory-of", str(length)], check=True, capture_output=True, text=True)
-    return float(output.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -161,24 +164,22 @@ def main() -> None:
     parser.add_argument(
         "--lengths", type=int, nargs=2, default=(100, 1000), help="video lengths whose memory is compared"
     )
-    parser.add_argument("--memory-of", type=int, default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     config = Sam2Config(arguments.variant, checkpoint="random", image_size=arguments.size)
     device = torch.device(arguments.device)
     torch.manual_seed(0)
-    if arguments.memory_of is not None:
-        print(measure_memory(config, device, arguments.memory_of))
-        return
+    short, long = arguments.lengths
+    memory = measure_memory(config, device, arguments.lengths)  # first: the peer's peak would hide ours
+    growth = f"{memory[long] / memory[short] - 1:+.1%}"
+    print(f"{arguments.variant}, {device}, frames of {WIDTH}x{HEIGHT}")
+    print(
+        f"peak, 3 objects: {memory[short]:.0f} MiB at {short} frames, {memory[long]:.0f} at {long} ({growth})",
+        flush=True,
+    )
     speed = measure_speed(config, device, arguments.frames, arguments.repeats)
-    print(f"{arguments.variant}, {device}, {arguments.frames} frames of {WIDTH}x{HEIGHT}")
     print(f"{'objects':>8} {'ours fps':>10} {'SAM 2 fps':>10} {'ratio':>7} {'max |logit difference|':>24}")
     for row in speed:
         print("{objects:8d} {ours:10.2f} {peer:10.2f} {ratio:7.2f} {difference:24.1e}".format(**row))
-    print("measuring memory in fresh processes ...", flush=True)
-    memory = {length: memory_in_fresh_process(arguments, length) for length in arguments.lengths}
-    short, long = arguments.lengths
-    growth = f"{memory[long] / memory[short] - 1:+.1%}"
-    print(f"peak, 3 objects: {memory[short]:.0f} MiB at {short} frames, {memory[long]:.0f} at {long} ({growth})")
     machine = f"{platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
     machine += f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     RESULTS.mkdir(exist_ok=True)
