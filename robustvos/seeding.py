@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(*parts: object) -> int:
@@ -20,6 +23,8 @@ def derive_seed(*parts: object) -> int:
 
 def generator(*parts: object, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator seeded by :func:`derive_seed`."""
+    import torch  # here, because the report needs seeds but not a second of imports
+
     return torch.Generator(device=device).manual_seed(derive_seed(*parts))
 
 
