@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from robustvos.errors import UnknownName, UserError
-from robustvos.sam2.checkpoints import load_checkpoint
+from robustvos.sam2.checkpoints import find_checkpoint, load_checkpoint
 from robustvos.sam2.config import VARIANTS, PromptSampling, Sam2Config
 from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
 
@@ -38,7 +38,10 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
         CheckpointMismatch: If a key is missing, superfluous or of another shape.
     """
     config = config or Sam2Config()
-    model = instantiate(architecture(config), sampling or PromptSampling())
+    node = architecture(config)
+    if config.checkpoint != "random":
+        find_checkpoint(config)  # a large model takes seconds to build: look for its weights first
+    model = instantiate(node, sampling or PromptSampling())
     load_checkpoint(model, config)
     return model.eval()
 
