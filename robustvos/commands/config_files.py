@@ -25,7 +25,7 @@ def with_forgetting(files: Sequence[str]) -> list[str]:
     spelt: list[str] = []
     classes: dict[str, str] = {}
     for file in files:
-        content = _read(file)
+        content = read_yaml(file)
         _refuse_inner_settings(content.get("model"), file)
         for kind, name in _class_names(content):
             if classes.get(kind, name) != name:
@@ -42,7 +42,7 @@ def check_settings(kind: str, value: str) -> None:
         UserError: See :func:`with_forgetting`.
     """
     if kind == "model" and value.endswith((".yaml", ".yml")):
-        _refuse_inner_settings(_read(value), value)
+        _refuse_inner_settings(read_yaml(value), value)
 
 
 def defaults_as_json(settings: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
@@ -65,7 +65,12 @@ def _refuse_inner_settings(model: Any, file: str) -> None:
             raise UserError(f"{file}: {name} is not the model's: put it at the top of a --config, or give --{name}")
 
 
-def _read(file: str) -> dict[str, Any]:
+def read_yaml(file: str) -> dict[str, Any]:
+    """The mapping in a YAML file; empty if there is no file, or something else in it.
+
+    Raises:
+        UserError: If it is no YAML.
+    """
     path = Path(file)
     if not path.is_file():
         return {}  # the parser says so

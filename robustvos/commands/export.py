@@ -21,14 +21,14 @@ def main(argv: Sequence[str]) -> None:
     run_tool(export, argv, positional=["ckpt"])
 
 
-def export(ckpt: Path, out: Path, model: str = "moga", sam2: str = "nano", base: bool = False) -> None:
+def export(ckpt: Path, out: Path, model: str | None = None, sam2: str | None = None, base: bool = False) -> None:
     """Write the trained weights of a checkpoint to OUT (.safetensors), naming the base they belong to.
 
     Args:
         ckpt: A run's checkpoint, e.g. runs/NAME/version_0/checkpoints/last.ckpt.
         out: File to write.
-        model: The system that was trained, a name in configs/model.
-        sam2: The base it was trained on, a name in configs/sam2.
+        model: The system that was trained, a name in configs/model; by default as the run's config.yaml says.
+        sam2: The base it was trained on, a name in configs/sam2; by default as the run's config.yaml says.
         base: The checkpoint is of a whole SAM 2 that was trained from scratch, not of an adapter.
     """
     if out.suffix != ".safetensors":
@@ -38,7 +38,7 @@ def export(ckpt: Path, out: Path, model: str = "moga", sam2: str = "nano", base:
     else:
         system = load_trained_system(model, sam2, ckpt)
         if system.adapter is None:
-            raise UserError(f"--model {model} has no adapter to export")
+            raise UserError(f"--model {system.name} has no adapter to export; a whole SAM 2 is exported with --base")
         with atomic_path(out) as partial, system.adapter.disabled():
             save_adapter(partial, system.adapter, Provenance(system.base, system.model.image_size, system.base_hash))
     print(f"{out}: {out.stat().st_size / 2**20:.2f} MiB")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from robustvos.commands.names import DEFAULT_BASE, DEFAULT_SYSTEM
 from robustvos.commands.system import System, load_system
 from robustvos.commands.tool import run_tool
 
@@ -18,7 +19,7 @@ def main(argv: Sequence[str]) -> None:
     run_tool(inspect, argv)
 
 
-def inspect(model: str = "moga", sam2: str = "nano") -> None:
+def inspect(model: str = DEFAULT_SYSTEM, sam2: str = DEFAULT_BASE) -> None:
     """Print the module tree of a system in brief, and its parameters, total and trainable, per part. Needs no weights.
 
     Args:

@@ -19,6 +19,7 @@ KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base", "recipe": "
 VALUES = ("sam2", "recipe")  # plain settings, no classes
 EVALUATIONS = ("validate", "test", "predict")
 DEFAULT_SYSTEM = "moga"
+DEFAULT_BASE = "nano"
 DEFAULT_DATA = "shapes"
 _CONFIG = ("--config", "-c")
 _CHECKPOINT = "--ckpt_path"

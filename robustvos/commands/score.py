@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,11 +34,20 @@ def score(
         workers: Processes.
     """
     folder = out or pred
-    found = score_folders(pred, gt, protocol=protocol, skip_first_last=skip_first_last, out=folder, workers=workers)
+    found = score_folders(
+        pred,
+        gt,
+        protocol=protocol,
+        skip_first_last=skip_first_last,
+        out=folder,
+        workers=workers,
+        progress=sys.stderr.isatty(),
+    )
     overall = found["aggregates"]["overall"]
     for metric in ("J&F", "J", "F"):
         e = overall[metric]
+        mean = "undefined: no frame counts" if e["mean"] is None else f"{e['mean']:.4f}"
         interval = "" if e["low"] is None else f"  [{e['low']:.4f}, {e['high']:.4f}]"
-        print(f"{metric:<4} {e['mean']:.4f}{interval}")
+        print(f"{metric:<4} {mean}{interval}")
     objects, clips = overall["J"]["objects"], overall["J"]["clips"]
     print(f"{objects} objects in {clips} sequences, protocol {protocol}: {folder / 'scores.csv'}")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 
 from robustvos.adapters import Adapter
-from robustvos.commands.names import DEFAULT_SYSTEM, resolve
-from robustvos.errors import UserError
+from robustvos.commands.config_files import read_yaml
+from robustvos.commands.messages import refuse
+from robustvos.commands.names import DEFAULT_BASE, DEFAULT_SYSTEM, resolve
+from robustvos.errors import UnknownName, UserError
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.provenance import Provenance, find_shipped_adapter, read_adapter
 
+_OF_LOOPS = ("protocol", "seed")  # settings of a system that do not change what it tracks
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
@@ -39,35 +41,54 @@ class System:
     base_hash: str
 
 
-def load_system(model: str = DEFAULT_SYSTEM, sam2: str = "nano", weights: bool = True) -> System:
+@dataclass(frozen=True)
+class Settings:
+    """What YAML files say about a system.
+
+    Attributes:
+        name: Of the system.
+        adapter: Class and arguments of what is added; None: nothing.
+        base: What it stands on.
+    """
+
+    name: str
+    adapter: dict[str, Any] | None
+    base: Sam2Config
+
+
+def load_system(
+    model: str | None = None, sam2: str | None = None, weights: bool = True, ckpt_path: Path | None = None
+) -> System:
     """Build what ``--model`` and ``--sam2`` name.
 
     Args:
-        model: A name in ``configs/model``, or a YAML file of that form.
-        sam2: A name in ``configs/sam2``, or a YAML file of that form.
+        model: A name in ``configs/model``, or a YAML file of that form; None: that of the run which left ``ckpt_path``,
+            or MoGA.
+        sam2: A name in ``configs/sam2``, or a YAML file of that form; None: that of the run, or nano.
         weights: Load the base's weights; without them the system can be looked at, not used.
+        ckpt_path: Trained weights that the system is for.
+
+    Raises:
+        UserError: If a file cannot be read, or asks for more than a base and an adapter.
     """
-    settings = yaml.safe_load(Path(resolve("model", model, CONFIGS)).read_text()).get("init_args") or {}
-    config = Sam2Config(**yaml.safe_load(Path(resolve("sam2", sam2, CONFIGS)).read_text()))
-    if not weights:
-        config = replace(config, checkpoint="random")
-    base = build_sam2(config)
-    adapter = _instantiate(settings.get("adapter"))
-    return System(Path(model).stem, config.variant, base, adapter, state_hash(base))
+    settings = read_settings(model, sam2, ckpt_path)
+    base = build_sam2(settings.base if weights else replace(settings.base, checkpoint="random"))
+    adapter = None if settings.adapter is None else _instantiate(settings.adapter)
+    return System(settings.name, settings.base.variant, base, adapter, state_hash(base))
 
 
-def load_trained_system(model: str, sam2: str, ckpt_path: Path | None) -> System:
+def load_trained_system(model: str | None, sam2: str | None, ckpt_path: Path | None) -> System:
     """The same, with the adapter's trained weights: from ``ckpt_path``, or those shipped in the package.
 
     Raises:
         UserError: If the adapter was never trained.
+        CheckpointNotFound: If there is no file.
+        CheckpointMismatch: If it cannot be read, or was trained on another base.
     """
-    system = load_system(model, sam2)
+    system = load_system(model, sam2, ckpt_path=ckpt_path)
     if system.adapter is None:
         if ckpt_path is not None:
-            raise UserError(
-                f"--model {system.name} has no adapter to load {ckpt_path} into; did you mean another --model?"
-            )
+            raise UserError(f"--model {system.name} has no adapter to load {ckpt_path} into; name another --model")
         return system
     provenance = Provenance(system.base, system.model.image_size, system.base_hash)
     system.adapter.attach(system.model)
@@ -77,15 +98,63 @@ def load_trained_system(model: str, sam2: str, ckpt_path: Path | None) -> System
     shipped = find_shipped_adapter(system.adapter, provenance)
     if shipped is None:
         raise UserError(
-            f"no trained {system.name} for {system.base} is shipped: give --ckpt_path, or use --model sam2 for the frozen model"
+            f"no trained {system.name} for this {system.base} is shipped: give --ckpt_path, or use --model sam2 for the "
+            "frozen model"
         )
     system.adapter.load_adapter_state_dict(shipped.state)
     return system
 
 
-def _instantiate(node: dict[str, Any] | None) -> Adapter | None:
-    if node is None:
-        return None
+def read_settings(model: str | None, sam2: str | None, ckpt_path: Path | None = None) -> Settings:
+    """What was said, completed by the ``config.yaml`` of the run that left ``ckpt_path``, completed by the defaults."""
+    run = _config_of_run(ckpt_path)
+    if model is None and run:
+        where = f"config.yaml of {ckpt_path}"
+        adapter = _adapter_of(run["model"], where)
+        name = (run.get("results") or {}).get("system") or _class_name(adapter)
+    else:
+        where = resolve("model", model or DEFAULT_SYSTEM, CONFIGS)
+        adapter, name = _adapter_of(read_yaml(where), where), Path(where).stem
+    if sam2 is None and run:
+        return Settings(name, adapter, _base_of(run["sam2"], where))
+    where = resolve("sam2", sam2 or DEFAULT_BASE, CONFIGS)
+    return Settings(name, adapter, _base_of(read_yaml(where), where))
+
+
+def _config_of_run(ckpt_path: Path | None) -> dict[str, Any]:
+    """``config.yaml`` in the folder above ``checkpoints/``; nothing if the file came from elsewhere."""
+    path = ckpt_path.absolute().parent.parent / "config.yaml" if ckpt_path is not None else None
+    content = read_yaml(str(path)) if path is not None and path.is_file() else {}
+    return content if {"model", "sam2"} <= content.keys() else {}
+
+
+def _adapter_of(node: dict[str, Any], file: str) -> dict[str, Any] | None:
+    arguments = dict(node.get("init_args") or {})
+    adapter = arguments.pop("adapter", None)
+    if not str(node.get("class_path", "")).endswith("PromptableVOS"):
+        raise UserError(f"{file} is no system: its class_path must be PromptableVOS, as in configs/model/moga.yaml")
+    unknown = [name for name, value in arguments.items() if name not in _OF_LOOPS and value is not None]
+    if unknown:
+        raise UserError(f"{file}: the tools know a base and an adapter, not {', '.join(unknown)}; use test or predict")
+    return adapter
+
+
+def _base_of(node: dict[str, Any], file: str) -> Sam2Config:
+    known = [field.name for field in fields(Sam2Config)]
+    for name in node:
+        if name not in known:
+            raise UnknownName.of(f"setting of {file}", name, known)
+    return Sam2Config(**node)
+
+
+def _class_name(adapter: dict[str, Any] | None) -> str:
+    return "sam2" if adapter is None else str(adapter["class_path"]).rpartition(".")[2].lower()
+
+
+def _instantiate(node: dict[str, Any]) -> Adapter:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--adapter", type=Adapter)
-    return parser.instantiate_classes(parser.parse_object({"adapter": node})).adapter
+    try:
+        return parser.instantiate_classes(parser.parse_object({"adapter": node})).adapter
+    except ArgumentError as error:
+        refuse(str(error), error)
