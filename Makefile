@@ -24,15 +24,15 @@ $(VENV)/.installed: pyproject.toml
 
 demo: setup ## train MoGA on the embedded default, test it against SAM 2, write runs/demo/report/index.html
 	rm -rf $(DEMO)
-	$(RUN) fit --config configs/demo.yaml --model moga --run demo/fit_moga
-	$(RUN) test --config configs/demo_test.yaml --model sam2 --run demo/sam2
-	$(RUN) test --config configs/demo_test.yaml --model moga --run demo/moga --ckpt_path $(DEMO)/fit_moga/version_0/checkpoints/last.ckpt
+	$(RUN) fit --config configs/moga.yaml --run demo/fit_moga
+	$(RUN) test --model sam2 --run demo/sam2
+	$(RUN) test --model moga --run demo/moga --ckpt_path $(DEMO)/fit_moga/version_0/checkpoints/last.ckpt
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
 
 demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
 	for system in layernorm lora; do \
-	  $(RUN) fit --config configs/demo.yaml --model $$system --run demo/fit_$$system && \
-	  $(RUN) test --config configs/demo_test.yaml --model $$system --run demo/$$system \
+	  $(RUN) fit --config configs/moga.yaml --model $$system --run demo/fit_$$system && \
+	  $(RUN) test --model $$system --run demo/$$system \
 	    --ckpt_path $(DEMO)/fit_$$system/version_0/checkpoints/last.ckpt || exit 1; \
 	done
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
