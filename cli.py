@@ -83,7 +83,7 @@ def run_loop(argv: list[str]) -> object:
 
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
             parser = super().init_parser(**kwargs)
-            parser.error = refuse  # type: ignore[method-assign]
+            parser.error = refuse  # type: ignore[method-assign, assignment]
             return parser
 
         def instantiate_trainer(self, **kwargs: Any) -> Any:
@@ -97,7 +97,7 @@ def run_loop(argv: list[str]) -> object:
                 refuse(str(error), error)
 
         def after_fit(self) -> None:
-            self.model.print(next_step(self.trainer.checkpoint_callback.last_model_path))
+            self.model.print(next_step(getattr(self.trainer.checkpoint_callback, "last_model_path", "")))
 
     try:
         return Loops(

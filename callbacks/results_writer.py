@@ -119,7 +119,8 @@ def _system_name(module: Any) -> str:
 
 def _prompt_of(data: Any, split: str) -> str:
     """Kind of prompt: of the split, where a dataset sets it for each, or of the dataset."""
-    return getattr(getattr(data, split, data), "prompt", None) or getattr(data, "prompt", "mask")
+    settings: Any = getattr(data, split, data)
+    return str(getattr(settings, "prompt", None) or getattr(data, "prompt", "mask"))
 
 
 def _whereabouts(folder: Path) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import lightning as L
 
 
@@ -19,6 +17,6 @@ class Data(L.LightningDataModule):
         skip_first_last: Whether the first and the last annotated frame of a video are left out of its score.
     """
 
-    name: ClassVar[str]
-    task: ClassVar[str] = "modal"
+    name: str | None = None
+    task: str = "modal"
     skip_first_last: bool = False

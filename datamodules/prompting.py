@@ -37,5 +37,7 @@ def prompts_where_first_seen(
         for row in [row for row in waiting if bool(truth[row].any())]:
             prompts.append(prompt_from_mask(truth[row], waiting.pop(row), kind, frame, seed=derive_seed(name)))
     if waiting:
-        raise BadPrompt(f"video '{name}': objects {sorted(waiting.values())} are seen on no annotated frame; nothing to prompt")
+        raise BadPrompt(
+            f"video '{name}': objects {sorted(waiting.values())} are seen on no annotated frame; nothing to prompt"
+        )
     return tuple(prompts)

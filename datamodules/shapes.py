@@ -117,7 +117,7 @@ class Shapes(Data):
         epoch = self.trainer.current_epoch if self.trainer else 0
         world = self.trainer.world_size if self.trainer else 1
         if self.trainer and isinstance(self.train.frames, Mapping):
-            _check_reloading(self.train.frames, self.trainer.reload_dataloaders_every_n_epochs)
+            _check_reloading(self.train.frames, getattr(self.trainer, "reload_dataloaders_every_n_epochs", 0))
         frames = clip_length(self.train.frames, epoch)
         batch_size = max(1, self.train.frames_per_batch // frames)
         count = self.train.batches * batch_size * world

@@ -132,8 +132,7 @@ class PromptableVOS(L.LightningModule):
         """Prompt the first frames of each clip, track the others, compare with the truth."""
         step = self.trainer.fit_loop.total_batch_idx
         torch.manual_seed(derive_seed("noise", self.seed, step, self.global_rank))
-        if hasattr(self.adapter, "object_to_clip"):
-            self.adapter.object_to_clip = batch.object_to_clip
+        self._tell_adapter(batch.object_to_clip)
         inputs = training_input(batch, self.sam2.image_size)
         outputs = forward_clips(self.sam2, inputs, seed=derive_seed("prompts", self.seed, step))
         losses = segmentation_loss(outputs, inputs.masks, self.recipe.loss, batch.annotated)
@@ -201,9 +200,7 @@ class PromptableVOS(L.LightningModule):
             self.log(f"{stage}/{metric}", mean, batch_size=1)  # the same on every process
 
     def _track(self, video: Video, scorer: Scorer | None) -> None:
-        object_to_clip = getattr(self.adapter, "object_to_clip", None)
-        if object_to_clip is not None:
-            self.adapter.object_to_clip = None
+        self._tell_adapter(None)
         self.tracker = Tracker(self.sam2, non_overlapping=self.task == "modal", num_frames=len(video.frames))
         self._tell("on_video_start", video)
         for frame, tracked in track_video(self.tracker, video):
@@ -211,6 +208,12 @@ class PromptableVOS(L.LightningModule):
                 scorer.update(tracked)
             self._tell("on_tracked_frame", video, frame, tracked)
         self.tracker = None
+
+    def _tell_adapter(self, object_to_clip: Tensor | None) -> None:
+        """Some adapters ask which clip each object belongs to; None: all to one."""
+        adapter: Any = self.adapter
+        if hasattr(adapter, "object_to_clip"):
+            adapter.object_to_clip = object_to_clip
 
     def _tell(self, event: str, *what: Any) -> None:
         """Tell those callbacks that listen to videos."""
@@ -230,7 +233,10 @@ class PromptableVOS(L.LightningModule):
                 )
             self.adapter.load_adapter_state_dict(shipped.state)
             self.adapter_origin = shipped.name
-        self._announce(f"{self.trainer.state.fn.value} with weights {self.adapter_origin or 'of the base alone'}")
+        self._announce(f"{self._verb()} with weights {self.adapter_origin or 'of the base alone'}")
+
+    def _verb(self) -> str:
+        return self.trainer.state.fn.value if self.trainer.state.fn is not None else "run"
 
     def _announce(self, text: str) -> None:
         """Say in one line what is about to run."""

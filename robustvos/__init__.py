@@ -1,0 +1,1 @@
+"""Promptable video object segmentation that survives the real world: the library, without training loops."""

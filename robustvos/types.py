@@ -72,8 +72,13 @@ class ClipBatch:
         return self._map(Tensor.pin_memory)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
-        tensors = {name: getattr(self, name) for name in ("frames", "masks", "object_to_clip", "annotated")}
-        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
+        return replace(
+            self,
+            frames=change(self.frames),
+            masks=change(self.masks),
+            object_to_clip=change(self.object_to_clip),
+            annotated=change(self.annotated),
+        )
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def tool_parser(function: Callable[..., Any], program: str, positional: Sequence
         required = parameter.default is inspect.Parameter.empty
         text = texts.get(name, "")
         if name in positional:
-            parser.add_argument(name, type=kind, help=text, **({"nargs": "+"} if is_list else {}))
+            parser.add_argument(name, type=kind, help=text, nargs="+" if is_list else None)
             continue
         if not required and parameter.default not in (None, False):
             text += f" (default: {parameter.default})"

@@ -63,10 +63,11 @@ def instantiate(node: DictConfig, sampling: PromptSampling) -> Any:
     """Build the official classes named in ``node``, hosted by ``SAM2Train``."""
     from hydra.utils import instantiate as build
 
-    node = OmegaConf.merge(node, {"_target_": _HOST, **_sampling_arguments(sampling)})
-    node.pop("compile_image_encoder", None)
+    settings: dict[Any, Any] = {"_target_": _HOST, **_sampling_arguments(sampling)}
+    hosted: Any = OmegaConf.merge(node, settings)
+    hosted.pop("compile_image_encoder", None)
     with _silent_root_logger():
-        return build(node, _recursive_=True)
+        return build(hosted, _recursive_=True)
 
 
 @contextmanager
@@ -95,7 +96,9 @@ def _read_yaml(location: str) -> DictConfig:
 
 def _set_image_size(node: DictConfig, image_size: int) -> None:
     if image_size % 32 or image_size < 64:
-        raise UserError(f"image_size {image_size} is not a multiple of 32 of at least 64; try {max(64, image_size // 32 * 32)}")
+        raise UserError(
+            f"image_size {image_size} is not a multiple of 32 of at least 64; try {max(64, image_size // 32 * 32)}"
+        )
     node.image_size = image_size
     grid = [image_size // _MEMORY_STRIDE] * 2
     layer = node.memory_attention.layer

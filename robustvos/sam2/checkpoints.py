@@ -44,7 +44,9 @@ def find_checkpoint(config: Sam2Config) -> Path:
         return path
     if _is_hub_id(name):
         return _fetch_from_hub(name, config.variant)
-    raise CheckpointNotFound(f"no checkpoint at '{name}' (looked in {path.absolute().parent}); {_where_to_get(config.variant)}")
+    raise CheckpointNotFound(
+        f"no checkpoint at '{name}' (looked in {path.absolute().parent}); {_where_to_get(config.variant)}"
+    )
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -69,7 +71,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
             content = content[key]
     named = isinstance(content, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
     if not named or not content:
-        raise CheckpointMismatch(f"{path} holds no state dict, at its top or under 'model' or 'state_dict'; give another file")
+        raise CheckpointMismatch(
+            f"{path} holds no state dict, at its top or under 'model' or 'state_dict'; give another file"
+        )
     if all(name.startswith(HOST_PREFIX) for name in content):
         content = {name.removeprefix(HOST_PREFIX): tensor for name, tensor in content.items()}
     return content
@@ -127,7 +131,9 @@ def state_hash(model_or_state: nn.Module | dict[str, Tensor]) -> str:
 def _find_published(variant: str) -> Path:
     known = VARIANTS.get(variant)
     if known is None or known.weights is None:
-        raise CheckpointNotFound(f"no weights are published for '{variant}'; give a path, or checkpoint: random to train it")
+        raise CheckpointNotFound(
+            f"no weights are published for '{variant}'; give a path, or checkpoint: random to train it"
+        )
     folders = [PACKAGE_WEIGHTS, Path("checkpoints")]
     if os.environ.get(WEIGHTS_VARIABLE):
         folders.insert(0, Path(os.environ[WEIGHTS_VARIABLE]).expanduser())
@@ -153,7 +159,11 @@ def _is_hub_id(name: str) -> bool:
     if any(name == known.hub_id for known in VARIANTS.values()):
         return True
     path = Path(name)  # a dot in the name does not make it a file: facebook/sam2.1-hiera-tiny
-    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name)) and path.suffix not in _FILE_SUFFIXES and not path.parent.exists()
+    return (
+        bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name))
+        and path.suffix not in _FILE_SUFFIXES
+        and not path.parent.exists()
+    )
 
 
 def _fetch_from_hub(repository: str, variant: str) -> Path:

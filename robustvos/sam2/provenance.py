@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from robustvos.adapters.base import Adapter
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
@@ -32,7 +32,7 @@ class Provenance:
     hash: str
 
     @classmethod
-    def of(cls, config: Sam2Config, model: nn.Module) -> Provenance:
+    def of(cls, config: Sam2Config, model: Any) -> Provenance:
         """Of a base that no adapter has touched yet."""
         return cls(config.variant, int(model.image_size), state_hash(model))
 
@@ -95,7 +95,9 @@ def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
         CheckpointMismatch: If it cannot be read, or was trained on another base.
     """
     if not path.is_file():
-        raise CheckpointNotFound(f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt")
+        raise CheckpointNotFound(
+            f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt"
+        )
     origin, state = _read_exported(path) if path.suffix == ".safetensors" else _read_run(path)
     base.check(origin)
     return state
@@ -116,5 +118,7 @@ def _read_run(path: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]]:
     """Base and weights of a checkpoint that a run left."""
     content = read_checkpoint(path)
     if not isinstance(content, dict):
-        raise CheckpointMismatch(f"{path} is not the checkpoint of a run; give one from runs/NAME/version_N/checkpoints")
+        raise CheckpointMismatch(
+            f"{path} is not the checkpoint of a run; give one from runs/NAME/version_N/checkpoints"
+        )
     return content.get("base"), content.get("state_dict", {})

@@ -45,7 +45,7 @@ class TimmTrunk(nn.Module):
 
 def use_timm_trunk(node: DictConfig, variant: str) -> None:
     """Replace the trunk in a SAM 2 model node by the backbone that ``variant`` (``timm:NAME``) names."""
-    settings = {"name": variant.removeprefix(TIMM_PREFIX), "image_size": int(node.image_size)}
+    settings: dict[str, Any] = {"name": variant.removeprefix(TIMM_PREFIX), "image_size": int(node.image_size)}
     with torch.device("meta"):  # its shapes alone
         channels = TimmTrunk(**settings).channel_list
     node.image_encoder.trunk = {"_target_": f"{__name__}.TimmTrunk", **settings}
@@ -59,18 +59,24 @@ def _pyramid(name: str, image_size: int, pretrained: bool) -> Any:
     if not timm.is_model(name):
         raise UnknownName.of("timm model", name, _similar(name, timm.list_models()))
     configuration = timm.get_pretrained_cfg(name)
-    sized = {"img_size": image_size} if configuration is not None and configuration.fixed_input_size else {}
+    sized: dict[str, Any] = (
+        {"img_size": image_size} if configuration is not None and configuration.fixed_input_size else {}
+    )
     try:
         with torch.device("meta"), torch.no_grad():  # shapes alone
-            probe = timm.create_model(name, features_only=True, **sized).eval()
+            probe: Any = timm.create_model(name, features_only=True, **sized).eval()
             strides = probe.feature_info.reduction()
             if set(_STRIDES) <= set(strides):
                 probe(torch.zeros(1, 3, image_size, image_size))
     except Exception as error:  # of whatever kind the backbone raises
         reason = " ".join(str(error).split())[:160]
-        raise UserError(f"timm model '{name}' cannot take images of {image_size} px ({reason}); choose another") from error
+        raise UserError(
+            f"timm model '{name}' cannot take images of {image_size} px ({reason}); choose another"
+        ) from error
     if not set(_STRIDES) <= set(strides):
-        raise UserError(f"timm model '{name}' has features at strides {strides}; SAM 2 needs {_STRIDES}: choose another")
+        raise UserError(
+            f"timm model '{name}' has features at strides {strides}; SAM 2 needs {_STRIDES}: choose another"
+        )
     last = [len(strides) - 1 - strides[::-1].index(stride) for stride in _STRIDES]
     return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **sized)
 

@@ -231,7 +231,9 @@ def draw_background(background: NDArray[np.uint8], camera: NDArray, spec: SceneS
     height, width = spec.size
     offset = camera - (_MARGIN * width, _MARGIN * height)
     affine = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
-    shifted = cv2.warpAffine(background, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    shifted = cv2.warpAffine(
+        background, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
     return shifted.astype(np.float32)
 
 
