@@ -59,7 +59,7 @@ def run_loop(argv: list[str]) -> object:
     import datamodules
     import lightning_modules
     from robustvos.commands.config_files import defaults_as_json
-    from robustvos.commands.loop_config import TRAINER_DEFAULTS, strategy_for
+    from robustvos.commands.loop_config import TRAINER_DEFAULTS, trainer_settings
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
     from robustvos.sam2.config import Sam2Config
@@ -89,10 +89,11 @@ def run_loop(argv: list[str]) -> object:
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             config = self.config_init[self.subcommand]
             config.verbose = False  # of test and validate: results are printed by condition instead
+            kwargs |= trainer_settings(config.trainer, name := str(config.run or self.subcommand))
             if config.trainer.logger in (None, True):
-                kwargs["logger"] = TensorBoardLogger("runs", config.run or self.subcommand, default_hp_metric=False)
+                kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
             try:
-                return super().instantiate_trainer(strategy=strategy_for(config.trainer), **kwargs)
+                return super().instantiate_trainer(**kwargs)
             except ValueError as error:  # of an accelerator that does not exist, say
                 refuse(str(error), error)
 

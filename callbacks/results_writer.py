@@ -90,7 +90,7 @@ class ResultsWriter(VideoCallback):
             "system": self.system or _system_name(module),
             "base": module.config.variant,
             "base_hash": module.base.hash,
-            "dataset": getattr(data, "name", type(data).__name__.lower()),
+            "dataset": _dataset_name(data, trainer),
             "protocol": module.protocol if task == "modal" else "realvas",
             "prompt": _prompt_of(data, "test" if trainer.state.fn == "test" else "val"),
             "seed": module.seed,
@@ -115,6 +115,12 @@ def parameter_counts(module: Any) -> dict[str, int]:
 
 def _system_name(module: Any) -> str:
     return "sam2" if module.adapter is None else type(module.adapter).__name__.lower()
+
+
+def _dataset_name(data: Any, trainer: L.Trainer) -> str:
+    """Validation clips are another set than test clips: no table may mix them."""
+    name = getattr(data, "name", type(data).__name__.lower())
+    return name if trainer.state.fn == "test" else f"{name} (validation)"
 
 
 def _prompt_of(data: Any, split: str) -> str:

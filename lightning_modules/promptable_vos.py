@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -21,11 +22,16 @@ from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.losses import segmentation_loss
-from robustvos.sam2.provenance import Provenance, find_shipped_adapter
+from robustvos.sam2.provenance import Provenance, find_shipped_adapter, read_adapter
 from robustvos.sam2.tracker import Tracker
 from robustvos.sam2.training import forward_clips, training_input
 from robustvos.seeding import derive_seed
 from robustvos.types import ClipBatch, Video, VideoResult
+
+_NO_ADAPTER = (
+    "{} holds an adapter, but this system has none; choose the --model that was trained, which config.yaml beside its "
+    "checkpoints folder names"
+)
 
 
 class PromptableVOS(L.LightningModule):
@@ -40,6 +46,7 @@ class PromptableVOS(L.LightningModule):
         recipe: How it is trained.
         protocol: How modal masks are scored: ``davis`` or ``release``.
         seed: Of prompts and gate noise in training.
+        weights: The adapter's trained weights, of a run or exported; None: untrained, or those of a checkpoint.
 
     Attributes:
         tracker: The tracker at work, for callbacks; None between videos.
@@ -52,6 +59,7 @@ class PromptableVOS(L.LightningModule):
         recipe: Recipe = Recipe(),  # noqa: B008
         protocol: str = "davis",
         seed: int = 0,
+        weights: Path | None = None,
     ) -> None:
         super().__init__()
         self.rules = rules_of(protocol)
@@ -66,8 +74,13 @@ class PromptableVOS(L.LightningModule):
         self.adapter_origin: str | None = None
         self._results: list[Scored] = []
         self.trains_base = adapter is None and sam2.checkpoint == "random"
+        if adapter is None and weights is not None:
+            raise CheckpointMismatch(_NO_ADAPTER.format(weights))
         if adapter is not None:
             adapter.attach(self.sam2)
+            if weights is not None:
+                adapter.load_adapter_state_dict(read_adapter(Path(weights), self.base))
+                self.adapter_origin = str(weights)
         elif not self.trains_base:
             self.sam2.requires_grad_(False)
 
@@ -103,10 +116,7 @@ class PromptableVOS(L.LightningModule):
             self.adapter.load_adapter_state_dict(state_dict)
             return
         if any(name.startswith("adapter.") for name in state_dict):
-            raise CheckpointMismatch(
-                "the checkpoint holds an adapter, but this system has none; choose the --model that was trained, which "
-                "config.yaml beside its checkpoints folder names"
-            )
+            raise CheckpointMismatch(_NO_ADAPTER.format("the checkpoint"))
         whole = {name.removeprefix(HOST_PREFIX): value for name, value in state_dict.items()}
         load_exactly(self.sam2, whole, "the checkpoint")
 

@@ -261,6 +261,13 @@ def test_unreadable_weights_are_refused(door, tiny_config, tmp_path):
     assert "cut.ckpt" in door("test", "--config", tiny_config, "--ckpt_path", path).error
 
 
+def test_exported_weights_reach_the_system_that_is_named_after_them(parsed, tmp_path):
+    (tmp_path / "moga.safetensors").touch()
+    config = parsed("test", "--ckpt_path", "moga.safetensors", "--model", "moga", "--data", "realvas")
+    assert config["model"]["init_args"]["weights"] == "moga.safetensors"
+    assert config["ckpt_path"] is None
+
+
 def test_saved_config_is_the_run_again(parsed, trained):
     saved = parsed("test", "--config", trained / "config.yaml")
     assert saved["model"]["init_args"]["adapter"]["init_args"]["rank"] == 4

@@ -146,6 +146,7 @@ def test_logged_means_are_those_of_the_results(door, tiny_config, last, tmp_path
     door("validate", "--config", tiny_config, "--ckpt_path", last)
     (path,) = tmp_path.rglob("results.json")
     events = EventAccumulator(str(path.parent)).Reload()
+    assert load_result(path).dataset == "shapes (validation)"
     for metric, estimate in load_result(path).overall.items():
         assert events.Scalars(f"val/{metric}")[-1].value == pytest.approx(estimate.mean, abs=1e-6)
 
@@ -168,6 +169,14 @@ def test_weights_trained_on_another_base_are_refused(door, tiny_config, last):
         "test", "--config", tiny_config, "--ckpt_path", last, "--sam2.checkpoint", "random", "--seed_everything", 1
     ).error
     assert read_checkpoint(last)["base"]["hash"] in error
+
+
+def test_exported_weights_are_tested_as_the_runs_own(door, tiny_config, last, tmp_path):
+    said = ["test", "--config", tiny_config, "--data.test.clips", 1]
+    assert door("export", last, "--out", "moga.safetensors").code == 0
+    assert door(*said, "--run", "run", "--ckpt_path", last).code == 0
+    assert door(*said, "--run", "file", "--ckpt_path", "moga.safetensors").code == 0
+    assert scores(tmp_path / "runs" / "run") == scores(tmp_path / "runs" / "file")
 
 
 def test_predict_writes_masks_and_no_scores(door, tiny_config, last, tmp_path):

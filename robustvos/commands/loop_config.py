@@ -19,14 +19,19 @@ _DISTRIBUTED = "ddp_find_unused_parameters_true"  # not every step prompts in ev
 _KEYWORDS = ("best", "last", "hpc")  # checkpoints that Lightning finds by itself
 
 
-def strategy_for(trainer: Any) -> Any:
-    """The strategy that was said, or one that fits several processes.
+def trainer_settings(trainer: Any, run: str) -> dict[str, Any]:
+    """What depends on other settings: a strategy that fits several processes, a folder of the run's own.
 
     Args:
-        trainer: Parsed settings of Lightning's trainer.
+        trainer: Parsed settings of Lightning's trainer; what was said there stays.
+        run: Name of the run. Checkpoints of preempted jobs are left in ``runs/RUN`` and looked for there, so that no
+            other run takes them for its own.
     """
     processes = process_count(trainer.devices, trainer.accelerator, trainer.num_nodes, torch.cuda.device_count())
-    return _DISTRIBUTED if trainer.strategy == "auto" and processes > 1 else trainer.strategy
+    return {
+        "strategy": _DISTRIBUTED if trainer.strategy == "auto" and processes > 1 else trainer.strategy,
+        "default_root_dir": trainer.default_root_dir or f"runs/{run}",
+    }
 
 
 def process_count(devices: Any, accelerator: str, nodes: int = 1, gpus: int = 0) -> int:
@@ -64,4 +69,5 @@ def check_checkpoint(path: Any) -> None:
         raise CheckpointNotFound(
             f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt"
         )
-    read_checkpoint(Path(path))
+    if Path(path).suffix != ".safetensors":
+        read_checkpoint(Path(path))

@@ -27,7 +27,7 @@ _WARNINGS = (
     ".*during DDP. Use `self.trainer.use_distributed_sampler.*",
     ".*it is recommended to use `Trainer.devices=1, num_nodes=1.*",
     ".*find_unused_parameters=True was specified in DDP constructor.*",
-    ".*modules that are not trained in eval mode.*",
+    ".*predict returned None.*",
 )
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning_utilities")
 

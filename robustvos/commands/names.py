@@ -56,7 +56,8 @@ def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | Non
     said = [(_canonical(flag), value) for flag, value in _pairs(argv[1:])]
     files = [value for flag, value in said if flag in _CONFIG and value is not None]
     spelt: list[str] = []
-    for flag, value in _defaults(argv[0], said, configs) + said:
+    # weights last, because a system that is named after them would forget them
+    for flag, value in sorted(_defaults(argv[0], said, configs) + said, key=lambda pair: pair[0] == _CHECKPOINT):
         if flag not in _CONFIG:
             spelt += _spell(flag, value, configs, defaults or {})
     _require_a_task(argv[0], [flag for flag, _ in said])
@@ -106,6 +107,8 @@ def _spell(flag: str, value: str | None, configs: Path, defaults: Mapping[str, s
         return [f"{flag}=null", f"{flag}={value}"]
     if flag == _CHECKPOINT:
         check_checkpoint(value)
+        if value.endswith(".safetensors"):  # exported: weights without a run's state, which Lightning cannot read
+            return [f"--model.weights={value}"]
     kind = flag.removeprefix("--")
     if kind not in KINDS:
         return [f"{flag}={value}"]
