@@ -45,7 +45,7 @@ class ColorJitter(Corruption):
             direction = rng.uniform(-1.0, 1.0, (frames, count))
             self.order = rng.permuted(np.tile(np.arange(count), (frames, 1)), axis=1)
         else:
-            direction = rng.choice([-1.0, 1.0], count) * rng.uniform(0.25, 1.0, count)
+            direction = np.asarray(rng.choice([-1.0, 1.0], count) * rng.uniform(0.25, 1.0, count))
             self.order = np.tile(rng.permutation(count), (frames, 1))
         self.change = amplitudes * direction * clip.strength
 
