@@ -59,6 +59,12 @@ class ResultsWriter(VideoCallback):
         if trainer.state.fn == "validate":
             self._write(trainer, pl_module)
 
+    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """There are no scores; say where the masks are."""
+        folder = run_folder(trainer)  # all processes must ask for it together
+        if trainer.is_global_zero:
+            self._summary = _whereabouts(folder)
+
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Print what was written, now that no progress bar is in the way."""
         if self._summary:

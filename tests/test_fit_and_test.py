@@ -180,7 +180,9 @@ def test_exported_weights_are_tested_as_the_runs_own(door, tiny_config, last, tm
 
 
 def test_predict_writes_masks_and_no_scores(door, tiny_config, last, tmp_path):
-    assert door("predict", "--config", tiny_config, "--ckpt_path", last).code == 0
+    answer = door("predict", "--config", tiny_config, "--ckpt_path", last)
+    assert answer.code == 0
+    assert "runs/tiny/version_0/masks" in answer.out
     assert len(list(tmp_path.rglob("masks/*/*.png"))) == 2 * 2 * 3  # clips, conditions, frames
     assert not list(tmp_path.rglob("results.json"))
 
