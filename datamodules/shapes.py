@@ -114,6 +114,8 @@ class Shapes(Data):
         Raises:
             UserError: If clips should change their length with the epochs, and the trainer does not reload then.
         """
+        if self.workers:
+            cv2.setNumThreads(1)  # a worker that is forked while OpenCV has threads may wait for them forever
         epoch = self.trainer.current_epoch if self.trainer else 0
         world = self.trainer.world_size if self.trainer else 1
         if self.trainer and isinstance(self.train.frames, Mapping):
@@ -127,7 +129,6 @@ class Shapes(Data):
             batch_size=batch_size,
             collate_fn=collate_clips,
             num_workers=self.workers,
-            worker_init_fn=_one_thread if self.workers else None,
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -247,8 +248,3 @@ def _check_reloading(schedule: Mapping[int, int], every: int) -> None:
 def frames_tensor(scene: RenderedScene) -> torch.Tensor:
     """``(T, 3, H, W)`` uint8."""
     return torch.from_numpy(scene.frames).permute(0, 3, 1, 2).contiguous()
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
