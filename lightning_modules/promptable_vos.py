@@ -37,8 +37,8 @@ _NO_ADAPTER = (
 class PromptableVOS(L.LightningModule):
     """Hosts a SAM 2 and an adapter; trains, validates, tests, predicts.
 
-    Without an adapter the SAM 2 is frozen and can only be measured; unless its checkpoint is ``random``, in which case
-    all of it is trained: that is how a base is made.
+    Without an adapter the SAM 2 is frozen and can only be measured; unless its checkpoint is ``random`` or ``train_base``
+    is set, in which case all of it is trained: that is how a base is made.
 
     Args:
         sam2: The base.
@@ -47,6 +47,7 @@ class PromptableVOS(L.LightningModule):
         protocol: How modal masks are scored: ``davis`` or ``release``.
         seed: Of prompts and gate noise in training.
         weights: The adapter's trained weights, of a run or exported; None: untrained, or those of a checkpoint.
+        train_base: Go on training the whole base from its checkpoint; only without an adapter.
 
     Attributes:
         tracker: The tracker at work, for callbacks; None between videos.
@@ -60,8 +61,13 @@ class PromptableVOS(L.LightningModule):
         protocol: str = "davis",
         seed: int = 0,
         weights: Path | None = None,
+        train_base: bool = False,
     ) -> None:
         super().__init__()
+        if train_base and adapter is not None:
+            raise UserError(
+                "train_base is for making a base, without an adapter; to tune all of one, use --model finetune"
+            )
         self.rules = rules_of(protocol)
         self.protocol = protocol
         self.config = sam2
@@ -73,7 +79,7 @@ class PromptableVOS(L.LightningModule):
         self.tracker: Tracker | None = None
         self.adapter_origin: str | None = None
         self._results: list[Scored] = []
-        self.trains_base = adapter is None and sam2.checkpoint == "random"
+        self.trains_base = adapter is None and (train_base or sam2.checkpoint == "random")
         if adapter is None and weights is not None:
             raise CheckpointMismatch(_NO_ADAPTER.format(weights))
         if adapter is not None:

@@ -9,8 +9,7 @@ from robustvos.commands.tool import run_tool
 from robustvos.report.page import build_report
 from robustvos.report.results import find_results, load_result
 from robustvos.report.sections import make_sections
-from robustvos.report.tables import section_tables
-from robustvos.report.text import format_table
+from robustvos.report.tables import terminal_text
 
 
 def main(argv: Sequence[str]) -> None:
@@ -29,6 +28,5 @@ def report(runs: list[Path], out: Path, title: str = "robustvos report", referen
     """
     page = build_report(runs, out, title=title, reference=reference)
     for section in make_sections([load_result(path) for path in find_results(runs)], reference):
-        for table in section_tables(section, reference):
-            print(format_table(table), end="\n\n")
+        print(terminal_text(section, reference), end="\n\n")
     print(f"report: {page}")

@@ -10,6 +10,7 @@ from robustvos.report.published import Published, published_for
 from robustvos.report.results import Estimate, RunResult
 from robustvos.report.sections import CLEAN, Section
 from robustvos.report.table import Cell, Row, Table
+from robustvos.report.text import format_conditions, format_table
 
 CORRUPTED_MEAN = "corrupted mean"
 ALL = "all"
@@ -20,6 +21,19 @@ _AMODAL_CAPTION = (
     "hidden pixels only (occ). A clip that does not define a metric is left out of it; clips behind each column are "
     "counted under its name."
 )
+
+
+def terminal_text(section: Section, reference: str = "sam2") -> str:
+    """The measured figures of a section, narrow enough for a terminal; amodal sections have one table per category."""
+    if section.amodal:
+        tables = [*amodal_tables(section), amodal_difference_table(section, reference)]
+        return "\n\n".join(format_table(table) for table in tables if table is not None)
+    scores = [score_table(section, metric) for metric in section.metrics]
+    differences = [difference_table(section, metric, reference) for metric in section.metrics]
+    heading = f"{section.title}; means over objects in percent, 95 % intervals over clips"
+    if any(differences):
+        heading += f"; difference: from {reference}, paired"
+    return f"{heading}\n{format_conditions(scores, [table for table in differences if table is not None])}"
 
 
 def section_tables(section: Section, reference: str = "sam2") -> list[Table]:

@@ -1,8 +1,45 @@
-"""A table as aligned plain text for the terminal."""
+"""Tables as aligned plain text for the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robustvos.report.table import Table, cell_text, is_emphasised
+
+
+def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()) -> str:
+    """All metrics of all systems under all conditions as one narrow table: conditions and systems downwards.
+
+    Args:
+        scores: One table for each metric, of the same systems under the same conditions.
+        differences: Of the same metrics from a reference; each system's follow its scores, marked ``-``.
+
+    Returns:
+        A heading, and a block of lines for each condition. The best score of a condition and metric carries a star, and
+        so do differences whose interval excludes zero.
+
+    >>> from robustvos.report.table import Cell, Row
+    >>> rows = (Row("sam2", (Cell(0.5),)), Row("moga", (Cell(0.6),)))
+    >>> difference = Table("differences", "J", "", ("fog",), (Row("moga", (Cell(0.1, 0.05, 0.15),)),), ("J",))
+    >>> print(format_conditions([Table("scores", "J", "", ("fog",), rows, ("J",))], [difference]))
+    condition  system                           J
+    ---------  ------------  --------------------
+    fog        sam2                          50.0
+               moga                         60.0*
+               - difference  +10.0 [+5.0, +15.0]*
+    """
+    grid = [["condition", "system", *(table.title for table in scores)]]
+    for column, condition in enumerate(scores[0].columns):
+        for index, row in enumerate(scores[0].rows):
+            first = condition if index == 0 else ""
+            grid.append([first, row.name, *(_marked(table, index, column) for table in scores)])
+            for place in range(len(differences[0].rows) if differences else 0):
+                if differences[0].rows[place].name == row.name:
+                    grid.append(["", "- difference", *(_marked(table, place, column) for table in differences)])
+    widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
+    lines = [_line(line, widths, left=2) for line in grid]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
 
 
 def format_table(table: Table) -> str:
@@ -26,18 +63,20 @@ def format_table(table: Table) -> str:
     heading_rows = len(grid)
     for index, row in enumerate(table.rows):
         name = f"{row.name} (published)" if row.source else row.name
-        marks = ("*" if is_emphasised(table, index, column) else "" for column in range(len(table.columns)))
-        cells = [cell_text(table, cell) + mark for cell, mark in zip(row.cells, marks, strict=True)]
-        grid.append([name, *cells])
+        grid.append([name, *(_marked(table, index, column) for column in range(len(table.columns)))])
     widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
     lines = [_line(line, widths) for line in grid]
     lines.insert(heading_rows, "  ".join("-" * width for width in widths))
     return "\n".join([table.title, *lines])
 
 
-def _line(cells: list[str], widths: list[int]) -> str:
-    first, *rest = (
-        cell.ljust(width) if i == 0 else cell.rjust(width)
+def _marked(table: Table, row: int, column: int) -> str:
+    return cell_text(table, table.rows[row].cells[column]) + "*" * is_emphasised(table, row, column)
+
+
+def _line(cells: list[str], widths: list[int], left: int = 1) -> str:
+    texts = (
+        cell.ljust(width) if i < left else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
-    return "  ".join([first, *rest]).rstrip()
+    return "  ".join(texts).rstrip()
