@@ -7,7 +7,7 @@ DEMO := runs/demo
 export SAM2_BUILD_CUDA := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-all test lint format bench pretrain clean
+.PHONY: help setup demo demo-all test lint format bench pretrain slurm-fit slurm-test slurm-jobs clean
 
 help: ## list the targets
 	@grep -E '^[a-zA-Z%_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,32 @@ fit-%: setup ## train --model %
 
 test-%: setup ## test --model % on the embedded shapes
 	$(RUN) test --model $* --run $*
+
+SYSTEMS ?= moga lora layernorm
+ARGS ?=
+SBATCH ?=
+JOBS = runs/slurm/$(notdir $@)-$(STAMP).jobs
+STAMP := $(shell date +%Y%m%d-%H%M%S)
+
+slurm-fit: setup ## train SYSTEMS, one task of a SLURM array each; ARGS for cli.py, SBATCH for sbatch (GPUs, partition, ...)
+	@mkdir -p runs/slurm
+	@for system in $(SYSTEMS); do echo "fit --config configs/moga.yaml --model $$system --run $$system $(ARGS)"; done > $(JOBS)
+	@$(MAKE) --no-print-directory slurm-jobs JOBS=$(JOBS)
+
+slurm-test: setup ## test SYSTEMS alike, each with the newest checkpoint of its run, or as shipped
+	@mkdir -p runs/slurm
+	@for system in $(SYSTEMS); do \
+	  newest=$$(ls -t runs/$$system/version_*/checkpoints/last.ckpt 2>/dev/null | head -1); \
+	  echo "test --model $$system --run $$system $${newest:+--ckpt_path $$newest} $(ARGS)"; \
+	done > $(JOBS)
+	@$(MAKE) --no-print-directory slurm-jobs JOBS=$(JOBS)
+
+slurm-jobs: ## submit JOBS, a file with the arguments of cli.py on each line, as a SLURM array
+	@command -v sbatch >/dev/null || { echo "no sbatch: this is not a SLURM machine; 'make fit-NAME' and 'make test-NAME' run here"; exit 2; }
+	@test -s "$(JOBS)" || { echo "no jobs in '$(JOBS)': make slurm-jobs JOBS=FILE, the arguments of cli.py on each line"; exit 2; }
+	@mkdir -p runs/slurm
+	sbatch --array=1-$$(grep -c '' $(JOBS)) $(SBATCH) slurm/jobs.sbatch $(JOBS)
+	@echo "logs: runs/slurm/robustvos-*.log; squeue --me lists what runs"
 
 clean: ## remove what runs have left
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache build *.egg-info
