@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from robustvos.commands.messages import next_step, one_line, quieten, refuse, user_error_in
+from robustvos.commands.messages import next_step, one_line, quieten, refuse, refusing, user_error_in
 from robustvos.commands.usage import LOOPS, TOOLS, usage
 from robustvos.errors import UnknownName
 
@@ -62,6 +62,7 @@ def run_loop(argv: list[str]) -> object:
     from robustvos.commands.loop_config import TRAINER_DEFAULTS, trainer_settings
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
+    from robustvos.commands.requirements import check_run
     from robustvos.sam2.config import Sam2Config
 
     load_plugins()
@@ -81,6 +82,9 @@ def run_loop(argv: list[str]) -> object:
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
             parser.set_defaults({"checkpoint.save_last": True})
 
+        def before_instantiate_classes(self) -> None:
+            check_run(self.config[self.subcommand])
+
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
             parser = super().init_parser(**kwargs)
             parser.error = refuse  # type: ignore[method-assign, assignment]
@@ -92,15 +96,13 @@ def run_loop(argv: list[str]) -> object:
             kwargs |= trainer_settings(config.trainer, name := str(config.run or self.subcommand))
             if config.trainer.logger in (None, True):
                 kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
-            try:
+            with refusing(ValueError):  # of an accelerator that does not exist, say
                 return super().instantiate_trainer(**kwargs)
-            except ValueError as error:  # of an accelerator that does not exist, say
-                refuse(str(error), error)
 
         def after_fit(self) -> None:
             self.model.print(next_step(getattr(self.trainer.checkpoint_callback, "last_model_path", "")))
 
-    try:
+    with refusing(MisconfigurationException):
         return Loops(
             lightning_modules.PromptableVOS,
             datamodules.Data,
@@ -112,8 +114,6 @@ def run_loop(argv: list[str]) -> object:
             trainer_defaults=TRAINER_DEFAULTS,
             args=expand(argv, CONFIGS, defaults_as_json(beside_model)),
         )
-    except MisconfigurationException as error:
-        refuse(str(error), error)
 
 
 if __name__ == "__main__":

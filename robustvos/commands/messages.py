@@ -6,6 +6,8 @@ import logging
 import re
 import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,6 +57,15 @@ def condense(message: str) -> str:
 def refuse(message: str, cause: Exception | None = None) -> NoReturn:
     """Turn a library's message into an error that the user can mend."""
     raise UserError(condense(message)) from cause
+
+
+@contextmanager
+def refusing(kind: type[Exception]) -> Iterator[None]:
+    """Turn one kind of a library's errors into such that the user can mend."""
+    try:
+        yield
+    except kind as error:
+        refuse(str(error), error)
 
 
 def user_error_in(error: BaseException) -> UserError | None:

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from jsonargparse import strip_meta
+
 from robustvos.errors import CheckpointNotFound, DataNotFound
 from robustvos.sam2.checkpoints import find_checkpoint
 from robustvos.sam2.config import Sam2Config
+
+
+def check_run(config: Any) -> None:
+    """Check the parsed settings of a training or evaluation loop, as :func:`check_requirements` does."""
+    settings = strip_meta(config).as_dict()
+    check_requirements(Sam2Config(**settings["sam2"]), settings.get("data"))
 
 
 def check_requirements(sam2: Sam2Config, data: Mapping[str, Any] | None) -> None:

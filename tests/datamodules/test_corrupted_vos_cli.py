@@ -78,6 +78,13 @@ def test_missing_data_end_in_one_line(capsys):
     assert "DAVIS 2017" in errors[0] and "794 MB" in errors[0] and "--data.root" in errors[0]
 
 
+def test_the_papers_setting_says_all_it_lacks_at_once(capsys):
+    assert run("fit", "--config", str(PAPER)) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
+    assert all(part in error for part in ("sam2_hiera_base_plus.pt", "324 MB", "8.3 GB", "20 GB", "794 MB"))
+
+
 def test_one_message_lists_weights_and_every_data_set_that_the_papers_setting_lacks(tree):
     config = yaml.safe_load(PAPER.read_text())
     data = {**config["data"], "class_path": "datamodules.CorruptedVOS"}
