@@ -38,7 +38,7 @@ class GateMonitor(VideoCallback):
 
     Attributes:
         gates: Object id -> ``(T, R)`` float on the CPU, of the video recorded last: the share of the object's pointers
-            that opened each component. Zero where the adapter takes no part: on frames where the object was prompted
+            that opened each component. NaN where the adapter takes no part: on frames where the object was prompted
             or not introduced yet.
 
     Raises:
@@ -133,7 +133,7 @@ def _over_time(rows: Mapping[int, Mapping[int, Tensor]], frames: int) -> dict[in
     gates = {}
     for object_id, of_object in sorted(rows.items()):
         rank = next(iter(of_object.values())).shape[-1]
-        gates[object_id] = torch.zeros(frames, rank)
+        gates[object_id] = torch.full((frames, rank), float("nan"))
         for frame, row in of_object.items():
             gates[object_id][frame] = row
     return gates

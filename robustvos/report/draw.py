@@ -16,6 +16,7 @@ from robustvos.report.colours import object_colour
 
 INK = (28, 32, 38)
 PAPER = (255, 255, 255)
+_NO_GATE = (214, 218, 224)
 
 
 def overlay(
@@ -148,7 +149,8 @@ def gate_image(gates: Mapping[int, Tensor], title: str = "", panel_width: int = 
     """The gating masks of each object over time: which rank-1 components are switched on in which frame.
 
     Args:
-        gates: Object id to ``(T, R)`` bool, or float in [0, 1]; frames in order. Active is dark.
+        gates: Object id to ``(T, R)`` bool, or float in [0, 1]; frames in order. Active is dark, NaN (no gate
+            at work) is grey.
         title: Written above the panels.
         panel_width: Width in pixels that a panel reaches at least.
 
@@ -176,12 +178,13 @@ def _gate_panel(object_id: int, gate: Tensor, panel_width: int) -> Tensor:
     width, height = frames * cell_width, components * cell_height
     canvas = Image.new("RGB", (left + width + right, top + height + bottom), PAPER)
     draw = ImageDraw.Draw(canvas)
-    shade = np.asarray(PAPER) + gate.T.clamp(0, 1).numpy()[..., None] * (np.asarray(INK) - np.asarray(PAPER))
+    amount = gate.T.clamp(0, 1).numpy()[..., None]
+    shade = np.where(np.isnan(amount), _NO_GATE, np.asarray(PAPER) + amount * (np.asarray(INK) - np.asarray(PAPER)))
     cells = Image.fromarray(shade.round().astype(np.uint8))
     canvas.paste(cells.resize((width, height), Image.Resampling.NEAREST), (left, top))
     draw.rectangle((left - 1, top - 1, left + width, top + height), outline=(150, 155, 165))
     draw.rectangle((left, 8, left + 10, 18), fill=object_colour(object_id))
-    active = float(gate.mean()) * 100
+    active = float(gate.nanmean()) * 100
     small = font(12)
     draw.text((left + 16, 5), f"object {object_id}: {active:.0f} % active", font=small, fill=INK)
     for frame in _ticks(frames):

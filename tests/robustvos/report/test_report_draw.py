@@ -141,6 +141,15 @@ def test_gate_image_shows_components_downwards_and_frames_rightwards():
     assert rows.max() > 0.5
 
 
+def test_gate_image_shows_frames_without_a_gate_as_neither_open_nor_shut():
+    gate = torch.ones(6, 8)
+    gate[:3] = float("nan")
+    inside = gate_image({1: gate})[:, 100]
+    colours = {tuple(pixel.tolist()) for pixel in inside.T}
+    assert {(214, 218, 224), (28, 32, 38)} <= colours
+    assert torch.equal(gate_image({1: torch.ones(6, 8)})[:, :24], gate_image({1: gate})[:, :24])  # both 100 % active
+
+
 @pytest.mark.parametrize("gates", [{}, {1: torch.zeros(4)}, {1: torch.zeros(0, 8)}])
 def test_gate_image_rejects_what_is_not_frames_by_components(gates):
     with pytest.raises(ValueError, match=r"no gates|expected \(T, R\)"):
