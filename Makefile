@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python cli.py
 DEMO := runs/demo
+TWO := --trainer.accelerator cpu --trainer.devices 2
+DEMO_FIT := $(TWO) --data.train.batches 125 # of each process: as many clips as configs/moga.yaml has in 250
 export SAM2_BUILD_CUDA := 0
 
 .DEFAULT_GOAL := help
@@ -24,15 +26,15 @@ $(VENV)/.installed: pyproject.toml
 
 demo: setup ## train MoGA on the embedded default, test it against SAM 2, write runs/demo/report/index.html
 	rm -rf $(DEMO)
-	$(RUN) fit --config configs/moga.yaml --run demo/fit_moga
-	$(RUN) test --model sam2 --run demo/sam2
-	$(RUN) test --model moga --run demo/moga --ckpt_path $(DEMO)/fit_moga/version_0/checkpoints/last.ckpt
+	$(RUN) fit --config configs/moga.yaml --run demo/fit_moga $(DEMO_FIT)
+	$(RUN) test --model sam2 --run demo/sam2 $(TWO)
+	$(RUN) test --model moga --run demo/moga --ckpt_path $(DEMO)/fit_moga/version_0/checkpoints/last.ckpt $(TWO)
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
 
 demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
 	for system in layernorm lora; do \
-	  $(RUN) fit --config configs/moga.yaml --model $$system --run demo/fit_$$system && \
-	  $(RUN) test --model $$system --run demo/$$system \
+	  $(RUN) fit --config configs/moga.yaml --model $$system --run demo/fit_$$system $(DEMO_FIT) && \
+	  $(RUN) test --model $$system --run demo/$$system $(TWO) \
 	    --ckpt_path $(DEMO)/fit_$$system/version_0/checkpoints/last.ckpt || exit 1; \
 	done
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"

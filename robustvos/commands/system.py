@@ -18,7 +18,7 @@ from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.provenance import Provenance, find_shipped_adapter, read_adapter
 
-_OF_LOOPS = ("protocol", "seed", "weights")  # of a run, not of what it tracks with
+_OF_LOOPS = ("protocol", "seed", "weights", "train_base")  # of a run, not of what it tracks with
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 

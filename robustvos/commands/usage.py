@@ -10,6 +10,7 @@ LOOPS = {
 }
 TOOLS = {
     "track": "follow objects through any video or folder of frames",
+    "corrupt": "corrupted copies of a dataset or of videos",
     "score": "J and F of a folder of masks against another",
     "report": "one page of tables and pictures from any number of runs",
     "inspect": "modules and parameters of a system",

@@ -1,0 +1,153 @@
+"""``cli.py corrupt SRC DST``: corrupted copies of a dataset or of videos."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from robustvos.commands.corrupted_copy import (
+    Settings,
+    Source,
+    SourceVideo,
+    begin_copy,
+    find_source,
+    remove_leftovers,
+    write_video,
+)
+from robustvos.commands.tool import run_tool
+from robustvos.corruptions import CORRUPTIONS, ClipSpec
+from robustvos.errors import UnknownName, UserError
+
+Job = tuple[SourceVideo, Path, Settings]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the subcommand."""
+    run_tool(corrupt, argv, positional=["src", "dst"])
+
+
+def corrupt(
+    src: Path,
+    dst: Path,
+    corruption: list[str] | None = None,
+    preset: str = "intended",
+    severity: float = 3.0,
+    seed: int = 0,
+    quality: int = 95,
+    shard: str = "0/1",
+    workers: int = 1,
+    link: bool = True,
+    dry_run: bool = False,
+) -> None:
+    """Write DST/CORRUPTION/..., a copy of SRC with corrupted frames, for each corruption.
+
+    Training does not need it: `fit` corrupts clips as it reads them. It is for data that others shall read, or that
+    several programs shall be compared on. Each DST/CORRUPTION can be given as --data.root like SRC itself. A run that was
+    stopped goes on where it was; what is written depends on neither shards nor workers.
+
+    Args:
+        src: A dataset (the folder that holds JPEGImages), a folder of video files, a folder of folders of frames, or one video.
+        dst: Folder for the copies.
+        corruption: Name of a corruption; repeat it for several. By default all eight.
+        preset: intended (coherent in time), or release (what the published sets contain).
+        severity: Above 0 and at most 5; 3 is the preset's own strength.
+        seed: Of everything random; evaluation in this project uses 0.
+        quality: Of the JPEG files, 1 to 100; 0 writes PNG, which loses nothing.
+        shard: i/n does the i-th of n parts of the work, i from 0; for several machines, or a SLURM array.
+        workers: Processes.
+        link: Share annotations with SRC by hard links where possible; otherwise they are copied.
+        dry_run: Only print what would be written.
+    """
+    names = _names(corruption)
+    ClipSpec("any", length=1, size=(1, 1), severity=severity, preset=preset)  # refuses what is not known
+    if not 0 <= quality <= 100:
+        raise UserError(f"--quality {quality} is not between 0 (PNG) and 100")
+    if workers < 1:
+        raise UserError(f"--workers {workers} does nothing; give at least 1")
+    index, count = _shard(shard)
+    source = find_source(src)
+    copies = {dst / name: Settings(name, preset, severity, seed, quality) for name in names}
+    jobs = [
+        (video, root / source.inside / video.name, settings)
+        for root, settings in copies.items()
+        for video in source.videos
+    ][index::count]
+    waiting = [job for job in jobs if not job[1].is_dir()]
+    print(_plan(source, names, jobs, waiting, shard))
+    if dry_run:
+        return
+    for root, settings in copies.items():
+        begin_copy(source, root, settings, link)
+        if count == 1:
+            remove_leftovers(root / source.inside)
+    if waiting:
+        _work(waiting, workers)
+    print(f"corrupted: {dst}")
+
+
+def _names(chosen: Sequence[str] | None) -> list[str]:
+    if not chosen or "all" in chosen:
+        return list(CORRUPTIONS)
+    for name in chosen:
+        if name not in CORRUPTIONS:
+            raise UnknownName.of("corruption", name, ["all", *CORRUPTIONS])
+    return list(dict.fromkeys(chosen))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        index, count = (int(part) for part in text.split("/"))
+    except ValueError:
+        index, count = -1, 0
+    if not 0 <= index < count:
+        raise UserError(f"--shard {text} must be i/n with 0 <= i < n, e.g. 0/4")
+    return index, count
+
+
+def _plan(source: Source, names: Sequence[str], jobs: Sequence[Job], waiting: Sequence[Job], shard: str) -> str:
+    """What will be done, in one line."""
+    uncounted = any(not video.frames for video, _, _ in waiting)
+    frames = (
+        "frames of video files not counted" if uncounted else f"{sum(video.frames for video, _, _ in waiting):,} frames"
+    )
+    size = sum(video.size_bytes for video, _, _ in waiting) / 2**30
+    part = "" if shard.endswith("/1") else f" (shard {shard})"
+    return (
+        f"{source.root}: {len(source.videos)} videos, {len(names)} corruption(s){part}: "
+        f"{len(waiting)} of {len(jobs)} copies of videos to write, {frames}, {size:.2f} GiB if as large as the originals"
+    )
+
+
+def _work(jobs: Sequence[Job], workers: int) -> None:
+    known = sum(video.frames for video, _, _ in jobs)
+    total = known if all(video.frames for video, _, _ in jobs) else None
+    with tqdm(total=total, unit="frame", desc="corrupt", smoothing=0.05) as bar:
+        for done in _alone(jobs) if workers == 1 else _together(jobs, workers):
+            bar.update(done)
+
+
+def _alone(jobs: Sequence[Job]) -> Iterator[int]:
+    for job in jobs:
+        yield from write_video(*job)
+
+
+def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
+    # spawned, not forked: threads of torch do not survive a fork
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        futures = [pool.submit(_whole, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _whole(job: Job) -> int:
+    return sum(write_video(*job))

@@ -1,0 +1,230 @@
+"""A corrupted copy of a dataset: what it consists of, and how one video of it is written.
+
+A copy is one folder for each corruption, ``<root>/<corruption>/``, in the layout of the original, so that each can be read
+as the original can. A video is written under a temporary name and renamed, so that one that is there is whole; what it contains
+depends on its name, the seed, the severity and the preset alone, so that it does not matter which process writes it, or when.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from robustvos.corruptions import CorruptedFrames
+from robustvos.errors import DataNotFound, UserError
+from robustvos.video.atomic import atomic_path, atomic_write_json
+from robustvos.video.atomic_folder import atomic_folder
+from robustvos.video.frames import IMAGE_SUFFIXES, Frames, open_frames
+from robustvos.video.layouts import RESOLUTIONS
+from robustvos.video.naming import list_files, list_folders, name_some
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+SETTINGS = "corruption.json"
+_CHROMA_KEPT = 0  # Pillow's name for JPEG without chroma subsampling: noise has colour in every pixel
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides every byte of a copy besides the original; kept in it as ``corruption.json``.
+
+    Attributes:
+        corruption: Key of :data:`robustvos.corruptions.CORRUPTIONS`.
+        preset: ``intended`` or ``release``.
+        severity: In (0, 5]; 3 is the preset's own strength.
+        seed: Of everything random.
+        quality: Of the JPEG files, 1 to 100; 0 for PNG.
+    """
+
+    corruption: str
+    preset: str = "intended"
+    severity: float = 3.0
+    seed: int = 0
+    quality: int = 95
+
+    @property
+    def suffix(self) -> str:
+        """Of the frames' file names."""
+        return ".jpg" if self.quality else ".png"
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """One video of the original.
+
+    Attributes:
+        name: Of the video; part of every seed.
+        path: Folder of frames, or video file.
+        frames: Number of frames; of a video file 0, it is not opened to be counted.
+        size_bytes: Of its frames, or of the file.
+    """
+
+    name: str
+    path: Path
+    frames: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The original: its videos, and what goes with them.
+
+    Attributes:
+        root: Folder that was given.
+        inside: Where videos lie beneath a copy's folder, e.g. ``JPEGImages/480p``.
+        videos: In natural order.
+        beside: Files beneath ``root`` that every copy has too: annotations, lists, ``meta.json``.
+    """
+
+    root: Path
+    inside: Path
+    videos: tuple[SourceVideo, ...]
+    beside: tuple[Path, ...]
+
+
+def find_source(root: Path) -> Source:
+    """What there is to corrupt.
+
+    Args:
+        root: A dataset (``JPEGImages[/480p]/<video>/*.jpg`` and what lies beside), a folder of video files, a folder of
+            folders of frames, a folder of frames, or a video file.
+
+    Raises:
+        DataNotFound: If there is nothing of that kind.
+    """
+    if not root.exists():
+        raise DataNotFound(f"{root} does not exist; give a dataset's folder, a folder of videos, or a video")
+    images = root / "JPEGImages"
+    if not images.is_dir():
+        return Source(root, Path("JPEGImages"), tuple(_loose_videos(root)), ())
+    inside = next((Path("JPEGImages") / name for name in RESOLUTIONS if (images / name).is_dir()), Path("JPEGImages"))
+    videos = tuple(_video(folder) for folder in list_folders(root / inside))
+    if not videos:
+        raise DataNotFound(f"{root / inside} holds no folder of frames; copy the dataset again")
+    others = (folder for name in ("Annotations", "ImageSets") for folder in sorted((root / name).rglob("*")))
+    beside = [path.relative_to(root) for path in (*others, root / "meta.json") if path.is_file()]
+    return Source(root, inside, videos, tuple(beside))
+
+
+def _loose_videos(root: Path) -> Iterator[SourceVideo]:
+    if root.is_file():
+        yield SourceVideo(root.stem, root, 0, root.stat().st_size)
+        return
+    if list_files(root, IMAGE_SUFFIXES):
+        yield _video(root.resolve())
+        return
+    files = list_files(root, VIDEO_SUFFIXES)
+    folders = [folder for folder in list_folders(root) if list_files(folder, IMAGE_SUFFIXES)]
+    if not files and not folders:
+        nested = [folder.name for folder in list_folders(root) if (folder / "JPEGImages").is_dir()]
+        hint = f"; did you mean {root / nested[0]}?" if nested else ""
+        seen = name_some(sorted(entry.name for entry in root.iterdir())) or "nothing"
+        raise DataNotFound(f"{root} holds neither JPEGImages nor videos nor folders of frames, but {seen}{hint}")
+    names = [path.stem if path.is_file() else path.name for path in (*files, *folders)]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(f"several videos in {root} would have the same name: {name_some(sorted(twice))}; rename them")
+    for path in files:
+        yield SourceVideo(path.stem, path, 0, path.stat().st_size)
+    for folder in folders:
+        yield _video(folder)
+
+
+def _video(folder: Path) -> SourceVideo:
+    files = list_files(folder, IMAGE_SUFFIXES)
+    if not files:
+        raise DataNotFound(f"looked for frames in {folder}, found none; copy the dataset again")
+    return SourceVideo(folder.name, folder, len(files), sum(file.stat().st_size for file in files))
+
+
+def begin_copy(source: Source, root: Path, settings: Settings, link: bool) -> None:
+    """Make ``root``, note the settings in it, and put there what goes with the videos.
+
+    Args:
+        source: The original.
+        root: The copy's folder.
+        settings: Of the copy.
+        link: Share the files' contents with the original (hard links) where the file system can; else copy them.
+
+    Raises:
+        UserError: If ``root`` holds a copy with other settings, or cannot be written.
+    """
+    noted = root / SETTINGS
+    if noted.is_file():
+        there = json.loads(noted.read_text(encoding="utf-8"))
+        differing = [name for name, value in asdict(settings).items() if there.get(name) != value]
+        if differing:
+            texts = (f"{name} {there.get(name)}, not {getattr(settings, name)}" for name in differing)
+            raise UserError(f"{root} holds a copy with {'; '.join(texts)}: choose another folder, or remove it")
+    else:
+        atomic_write_json(noted, asdict(settings))
+    for file in source.beside:
+        if not (root / file).exists():
+            _put(source.root / file, root / file, link)
+
+
+def _put(file: Path, target: Path, link: bool) -> None:
+    if link:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, target)
+        except FileExistsError:  # another process was faster
+            return
+        except OSError:  # another file system, or one without links
+            pass
+        else:
+            return
+    with atomic_path(target) as temporary:
+        shutil.copyfile(file, temporary)
+
+
+def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterator[int]:
+    """Corrupt a video into the folder ``target``; yields 1 after each frame.
+
+    Nothing is done if ``target`` is there. A folder that was left half-written by a killed process is not: it has
+    another name, and goes with the next call of :func:`remove_leftovers`.
+
+    Raises:
+        BadVideo: If a frame cannot be decoded.
+        UserError: If the system refuses to write.
+    """
+    if target.is_dir():
+        return
+    frames = open_frames(video.path)
+    corrupted = CorruptedFrames(
+        frames,
+        settings.corruption,
+        clip_name=video.name,
+        seed=settings.seed,
+        severity=settings.severity,
+        preset=settings.preset,
+    )
+    with atomic_folder(target) as folder:
+        for name, frame in zip(_names(frames), corrupted, strict=True):
+            _write(frame, folder / f"{name}{settings.suffix}", settings.quality)
+            yield 1
+
+
+def _names(frames: Frames) -> Sequence[str]:
+    return frames.frame_names if frames.path.is_dir() else [f"{i:05d}" for i in range(len(frames))]
+
+
+def _write(frame: Tensor, path: Path, quality: int) -> None:
+    image = Image.fromarray(np.ascontiguousarray(frame.permute(1, 2, 0).numpy()))
+    if quality:
+        image.save(path, quality=quality, subsampling=_CHROMA_KEPT)
+    else:
+        image.save(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left half-written in ``folder``; not while others are writing there."""
+    for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
+        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""``cli.py corrupt``: copies that do not depend on how they were made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cli
+from robustvos.corruptions import CORRUPTIONS, corrupt_clip
+from robustvos.video.frames import FrameFolder
+from robustvos.video.writer import VideoWriter
+
+FRAMES = 3
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    """Two annotated videos laid out as DAVIS is, with a list and a ``meta.json``."""
+    root = tmp_path / "clean set"
+    rng = np.random.default_rng(0)
+    for name in ("bear", "swan lake"):
+        frames, masks = root / "JPEGImages" / "480p" / name, root / "Annotations" / "480p" / name
+        frames.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for index in range(FRAMES):
+            smooth = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((64, 48))
+            smooth.save(frames / f"{index:05d}.jpg")
+            Image.fromarray(np.eye(48, 64, dtype=np.uint8)).save(masks / f"{index:05d}.png")
+    (root / "ImageSets").mkdir()
+    (root / "ImageSets" / "val.txt").write_text("bear\n")
+    (root / "meta.json").write_text('{"videos": {}}')
+    return root
+
+
+def corrupt(*arguments: object) -> int:
+    return cli.main(["corrupt", *(str(argument) for argument in arguments)])
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_every_copy_has_the_layout_of_the_original(dataset, tmp_path):
+    assert corrupt(dataset, tmp_path / "out") == 0
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == set(CORRUPTIONS)
+    for name in CORRUPTIONS:
+        copy = tree(tmp_path / "out" / name)
+        assert set(copy) == {*tree(dataset), "corruption.json"}
+        assert copy["meta.json"] == tree(dataset)["meta.json"]
+        assert copy["Annotations/480p/bear/00001.png"] == tree(dataset)["Annotations/480p/bear/00001.png"]
+
+
+def test_png_copies_hold_what_training_would_see(dataset, tmp_path):
+    settings = ("--corruption", "rain", "--severity", 4, "--preset", "release", "--seed", 3, "--quality", 0)
+    assert corrupt(dataset, tmp_path / "out", *settings) == 0
+    clean = torch.stack(list(FrameFolder(dataset / "JPEGImages/480p/swan lake")))
+    written = torch.stack(list(FrameFolder(tmp_path / "out/rain/JPEGImages/480p/swan lake")))
+    expected = corrupt_clip(clean, "rain", clip_name="swan lake", seed=3, severity=4, preset="release")
+    assert torch.equal(written, expected)
+    assert json.loads((tmp_path / "out/rain/corruption.json").read_text()) == {
+        "corruption": "rain",
+        "preset": "release",
+        "severity": 4.0,
+        "seed": 3,
+        "quality": 0,
+    }
+
+
+def test_shards_and_workers_make_no_difference(dataset, tmp_path):
+    some = ("--corruption", "fog", "--corruption", "iso_noise", "--corruption", "snow")
+    assert corrupt(dataset, tmp_path / "whole", *some) == 0
+    for shard in ("2/3", "0/3", "1/3"):
+        assert corrupt(dataset, tmp_path / "parts", *some, "--shard", shard) == 0
+    assert corrupt(dataset, tmp_path / "two", *some, "--workers", 2) == 0
+    assert tree(tmp_path / "parts") == tree(tmp_path / "two") == tree(tmp_path / "whole")
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(dataset, tmp_path):
+    assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
+    code = (
+        "import os, signal, sys; import robustvos.commands.corrupted_copy as copy; write, seen = copy._write, []\n"
+        "def killed(*arguments):\n"
+        "    write(*arguments); seen.append(1)\n"
+        f"    if len(seen) == {FRAMES + 2}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "copy._write = killed\n"
+        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "corrupt", str(dataset), str(tmp_path / "killed"), "--corruption", "fog"]
+    killed = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    videos = tmp_path / "killed/fog/JPEGImages/480p"
+    assert {path.name for path in videos.iterdir() if not path.name.startswith(".")} == {"bear"}
+    written = (videos / "bear" / "00000.jpg").stat().st_mtime_ns
+    time.sleep(0.01)
+    assert corrupt(dataset, tmp_path / "killed", "--corruption", "fog") == 0
+    assert (videos / "bear" / "00000.jpg").stat().st_mtime_ns == written  # not done again
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_annotations_are_linked_unless_copies_are_wanted(dataset, tmp_path):
+    mask = "Annotations/480p/bear/00000.png"
+    assert corrupt(dataset, tmp_path / "linked", "--corruption", "fog") == 0
+    assert corrupt(dataset, tmp_path / "copied", "--corruption", "fog", "--no-link") == 0
+    assert os.path.samefile(tmp_path / "linked/fog" / mask, dataset / mask)
+    assert not os.path.samefile(tmp_path / "copied/fog" / mask, dataset / mask)
+
+
+def test_videos_become_folders_of_frames(tmp_path):
+    (tmp_path / "videos").mkdir()
+    with VideoWriter(tmp_path / "videos" / "walk.mp4", fps=10) as writer:
+        for level in (40, 90, 140):
+            writer.add(torch.full((3, 48, 64), level, dtype=torch.uint8))
+    for source in (tmp_path / "videos", tmp_path / "videos" / "walk.mp4"):
+        out = tmp_path / f"out of {source.name}"
+        assert corrupt(source, out, "--corruption", "gauss_noise") == 0
+        names = [path.name for path in sorted((out / "gauss_noise/JPEGImages/walk").iterdir())]
+        assert names == ["00000.jpg", "00001.jpg", "00002.jpg"]
+
+
+def test_dry_run_counts_and_writes_nothing(dataset, tmp_path, capsys):
+    assert corrupt(dataset, tmp_path / "out", "--dry_run") == 0
+    text = capsys.readouterr().out
+    assert "2 videos, 8 corruption(s): 16 of 16" in text
+    assert f"{2 * 8 * FRAMES} frames" in text
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--corruption", "fogg"], "did you mean 'fog'"),
+        (["--preset", "intend"], "intended"),
+        (["--severity", "6"], "severity"),
+        (["--shard", "3/3"], "--shard 3/3 must be i/n"),
+        (["--shard", "half"], "--shard half must be i/n"),
+        (["--workers", "0"], "--workers 0"),
+        (["--quality", "101"], "--quality 101"),
+    ],
+)
+def test_bad_settings_end_in_one_line_before_anything_is_written(dataset, tmp_path, capsys, arguments, message):
+    assert corrupt(dataset, tmp_path / "out", *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_with_other_settings_is_left_alone(dataset, tmp_path, capsys):
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    before = tree(tmp_path / "out")
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog", "--severity", 5) == 2
+    assert "severity 3.0, not 5.0" in capsys.readouterr().err
+    assert tree(tmp_path / "out") == before
+
+
+def test_sources_without_frames_say_what_is_there(dataset, tmp_path, capsys):
+    nested = tmp_path / "nested"
+    nested.mkdir()
+    dataset.rename(nested / "train")
+    for source, message in ((tmp_path / "nowhere", "does not exist"), (nested, f"did you mean {nested / 'train'}?")):
+        assert corrupt(source, tmp_path / "out") == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_broken_frame_leaves_no_half_written_video(dataset, tmp_path, capsys):
+    (dataset / "JPEGImages/480p/swan lake/00002.jpg").write_bytes(b"no image")
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 2
+    assert "00002.jpg" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out/fog/JPEGImages/480p").iterdir()] == ["bear"]
