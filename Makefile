@@ -54,8 +54,11 @@ format: setup ## let ruff put the code in order
 bench: setup ## speed and memory against peers, in one run
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-pretrain: setup ## train the nano SAM 2 from scratch (over an hour on two cores)
-	$(RUN) fit --config configs/pretrain_nano.yaml --run pretrain_nano
+pretrain: setup ## train the nano SAM 2 from scratch, in three stages (three hours on two cores)
+	$(RUN) fit --config configs/pretrain_nano.yaml
+	$(RUN) fit --config configs/pretrain_nano_long.yaml --sam2.checkpoint $$(ls -t runs/pretrain_nano/version_*/checkpoints/last.ckpt | head -1)
+	$(RUN) fit --config configs/pretrain_nano_last.yaml --sam2.checkpoint $$(ls -t runs/pretrain_nano_long/version_*/checkpoints/last.ckpt | head -1)
+	@echo "weights: cli.py export runs/pretrain_nano_last/version_N/checkpoints/last.ckpt --base --out nano.safetensors"
 
 fit-%: setup ## train --model %
 	$(RUN) fit --config configs/moga.yaml --model $* --run $*
