@@ -107,6 +107,22 @@ def test_frozen_system_cannot_be_trained(door, tiny_config):
     assert "--model moga" in door("fit", "--config", tiny_config, "--model", "sam2").error
 
 
+def test_a_base_is_trained_further_from_its_weights(door, tiny_config, tiny_base, tmp_path):
+    further = ["--model", "sam2", "--model.train_base", "true", "--trainer.max_steps", 1]
+    answer = door("fit", "--config", tiny_config, *further)
+    base = build_sam2(sam2_config(tiny_base))
+    assert f"train {sum(p.numel() for p in base.parameters()):,} of" in answer.out
+    start = base.state_dict()
+    trained = read_checkpoint(tmp_path / "runs/tiny/version_0/checkpoints/last.ckpt")["state_dict"]
+    assert trained.keys() == {f"sam2.{name}" for name in start}
+    steps = [float((trained[f"sam2.{name}"] - value).abs().max()) for name, value in start.items()]
+    assert 0 < max(steps) < 0.1  # one step of AdamW away from where it started
+
+
+def test_a_base_is_not_trained_with_an_adapter_on_it(door, tiny_config):
+    assert "--model finetune" in door("fit", "--config", tiny_config, "--model.train_base", "true").error
+
+
 def test_mask_prompts_on_every_frame_do_not_stop_training(door, tiny_config):
     sampling = ["--recipe.sampling.point_probability", 0, "--recipe.sampling.conditioning_frames", 2]
     assert door("fit", "--config", tiny_config, "--data.train.frames", 1, *sampling).code == 0
