@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustvos.adapters import FullFineTuning, LayerNormTuning, LoRA, MoGA, MoGARelease
+from robustvos.adapters import FullFineTuning, GaRA, LayerNormTuning, LoRA, MoGA, MoGARelease
 from robustvos.errors import UserError
 
 ADAPTERS = {
@@ -16,6 +16,7 @@ ADAPTERS = {
     "moga_memory": lambda: MoGA(rank=3, conditioning="memory"),
     "moga_all_norms": lambda: MoGA(rank=3, layer_norms=["memory_attention.*", "sam_mask_decoder.transformer.*"]),
     "moga_release": lambda: MoGARelease(rank=3, alpha=3.0),
+    "gara": lambda: GaRA(rank_low=2, rank_high=3),
     "lora": lambda: LoRA(rank=3),
     "layer_norms": lambda: LayerNormTuning(),
     "full": lambda: FullFineTuning(),
@@ -138,7 +139,8 @@ def test_only_what_is_trained_changes_in_a_step(nano, clip, loss_of, perturb, ad
     assert changed <= set(trained) - without
     unchanged = set(trained) - without - changed  # a key's bias cancels in the softmax: its gradient is rounding
     assert all(name.endswith("k_proj.bias") for name in unchanged)
-    if not isinstance(adapter, FullFineTuning):  # of a whole model some parts rest in every step
+    # of a whole model some parts rest in every step, and of GaRA the gates of a set that no frame has chosen
+    if not isinstance(adapter, FullFineTuning | GaRA):
         assert not without
     assert all(p.grad is None for name, p in both.named_parameters() if name not in trained)
 
@@ -212,6 +214,10 @@ def test_arguments_are_checked():
         lambda: MoGA(conditioning="objects"),
         lambda: LoRA(rank=0),
         lambda: MoGARelease(tau=-1.0),
+        lambda: GaRA(rank_low=0),
+        lambda: GaRA(rank_high=0),
+        lambda: GaRA(gate_hidden=0),
+        lambda: GaRA(tau=0.0),
         lambda: LayerNormTuning("none"),
     ):
         with pytest.raises(UserError):
