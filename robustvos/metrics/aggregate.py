@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from robustvos.metrics.class_means import CLASS_TAG, class_mean
 from robustvos.seeding import numpy_rng
 
 Unit = Literal["objects", "clips"]
@@ -56,7 +57,9 @@ def aggregate(
         resamples: Number of bootstrap samples.
 
     Returns:
-        ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}}``; see :func:`estimate`.
+        ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}}``; see :func:`estimate`. Where objects
+        have the tag ``class``, also ``class_means``: ``{metric: ...}`` of
+        :func:`~robustvos.metrics.class_means.class_mean`.
     """
 
     def table(records: Sequence[Record]) -> dict[str, Any]:
@@ -66,7 +69,10 @@ def aggregate(
     for tag in sorted({tag for record in objects for tag in record["tags"]}):
         groups = group_by_tag(objects, tag)
         by[tag] = {value: table(records) for value, records in groups.items()}
-    return {"overall": table(objects), "by": by}
+    aggregates: dict[str, Any] = {"overall": table(objects), "by": by}
+    if CLASS_TAG in by:
+        aggregates["class_means"] = {m: class_mean(objects, m, seed=seed, resamples=resamples) for m in metrics}
+    return aggregates
 
 
 def estimate(

@@ -16,6 +16,7 @@ from robustvos.metrics.functional.amodal import (
     pooled_amodal_iou,
     tabe_amodal_iou,
 )
+from robustvos.metrics.object_tags import tags_of_object
 
 AmodalProtocol = Literal["realvas", "tabe"]
 
@@ -80,7 +81,14 @@ class AmodalScores:
         else:
             counts = torch.stack([self._counts[frame] for frame in sorted(self._counts)])
         return [
-            amodal_record(self.clip, object_id, counts[:, position], self.protocol, self.occluded_above, self.tags)
+            amodal_record(
+                self.clip,
+                object_id,
+                counts[:, position],
+                self.protocol,
+                self.occluded_above,
+                tags_of_object(self.tags, object_id),
+            )
             for position, object_id in enumerate(self.object_ids)
         ]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from robustvos.metrics.functional.checks import count_pixels
 from robustvos.metrics.functional.contours import contour_accuracy
 from robustvos.metrics.functional.regions import region_similarity
+from robustvos.metrics.object_tags import tags_of_object
 from robustvos.metrics.rules import ScoringRules
 
 
@@ -39,7 +40,7 @@ class VideoScores:
         clip: Name of the clip.
         object_ids: The objects, in the order of the masks' first dimension.
         rules: Which frames count; DAVIS's if not given.
-        tags: What results are grouped by, copied to each object.
+        tags: What results are grouped by, copied to each object; ``class:5`` is the ``class`` of object 5 alone.
 
     >>> scores = VideoScores("boat", (1,))
     >>> mask = torch.tensor([[[True, False], [False, False]]])
@@ -99,7 +100,8 @@ class VideoScores:
         """
         counted = counted_scores(self.frame_scores(), self.rules, self._frames)
         return [
-            object_record(self.clip, object_id, counted.get(object_id, []), self.tags) for object_id in self.object_ids
+            object_record(self.clip, object_id, counted.get(object_id, []), tags_of_object(self.tags, object_id))
+            for object_id in self.object_ids
         ]
 
 
