@@ -2,7 +2,8 @@
 
 from datamodules.base import Data
 from datamodules.corrupted_vos import CorruptedVOS
+from datamodules.real_adverse import RealAdverse
 from datamodules.realvas import RealVAS
 from datamodules.shapes import Shapes
 
-__all__ = ["CorruptedVOS", "Data", "RealVAS", "Shapes"]
+__all__ = ["CorruptedVOS", "Data", "RealAdverse", "RealVAS", "Shapes"]

@@ -1,4 +1,4 @@
-"""What the public sets in DAVIS layout are and where they are to be had; none comes with this project."""
+"""What the public sets are and where they are to be had; none comes with this project."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class PublishedSet:
         return f"{self.title}; {self.size}; {self.where}"
 
 
+_ROBUSTPVOS = "https://sohyun-l.github.io/RobustPVOS_project_page/"
+
 PUBLISHED = {
     "davis": PublishedSet(
         "DAVIS 2017 TrainVal at 480p, 90 videos, every frame annotated",
@@ -38,6 +40,21 @@ PUBLISHED = {
         "YouTube-VOS 2019 train.zip, 3,471 videos, every fifth frame",
         "8.3 GB",
         "https://youtube-vos.org/dataset/vos/",
+    ),
+    "acdc_video": PublishedSet(
+        "ACDC-Video of the RobustPVOS benchmark, 149 clips, 3,259 frames, masks on key frames",
+        "size unknown",
+        _ROBUSTPVOS,
+    ),
+    "mvseg": PublishedSet(
+        "MVSeg as the RobustPVOS benchmark has it, 202 clips, 13,581 frames, masks on key frames",
+        "size unknown",
+        _ROBUSTPVOS,
+    ),
+    "mvseg_adv": PublishedSet(
+        "MVSeg-adv of the RobustPVOS benchmark, clips of MVSeg under adverse conditions",
+        "size unknown",
+        _ROBUSTPVOS,
     ),
 }
 """By the name that ``configs/data`` and ``$ROBUSTVOS_DATA`` know them by."""

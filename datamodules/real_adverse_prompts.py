@@ -1,0 +1,147 @@
+"""Prompts of a clip from a file, matched to the objects of its masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from datamodules.luma import read_lumas
+from datamodules.prompt_files import PromptFile
+from datamodules.real_adverse_trees import AdverseClip
+from datamodules.vos_masks import read_ids
+from robustvos.errors import BadPrompt
+from robustvos.types import Prompt
+from robustvos.video.annotations import ids_in
+from robustvos.video.masks import VOID
+from robustvos.video.naming import name_some
+
+
+@dataclass(frozen=True)
+class ClipPrompts:
+    """What a file says of one clip.
+
+    Attributes:
+        prompts: One an object, all on the clip's first key frame.
+        classes: Names of classes by object id, as far as the file says.
+        unprompted: Objects of that frame which the file passes over, though there is room for them.
+    """
+
+    prompts: tuple[Prompt, ...]
+    classes: Mapping[int, str]
+    unprompted: tuple[int, ...]
+
+
+@dataclass
+class MatchedFile:
+    """What a file says of many clips.
+
+    Attributes:
+        clips: Prompts by name of clip.
+        missing: Clips that the file does not name.
+        empty: Clips without any of the objects that the file knows of in their video.
+        unprompted: Clips with objects that the file passes over.
+    """
+
+    clips: dict[str, ClipPrompts] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    unprompted: list[str] = field(default_factory=list)
+
+    def describe(self, file: PromptFile) -> list[str]:
+        """One line for each thing that is left out."""
+        total = len(self.clips) + len(self.missing) + len(self.empty)
+        lines = [
+            (self.missing, "of {} clips are not in {} and are left out"),
+            (self.empty, "of {} clips show none of the objects of {} and are left out"),
+            (self.unprompted, "of {} clips have objects that {} passes over; these are not tracked"),
+        ]
+        return [
+            f"{len(names)} {line.format(total, file.path.name)}: {name_some(names)}" for names, line in lines if names
+        ]
+
+
+def match_prompts(file: PromptFile, clips: Sequence[AdverseClip], limit: int | None, by_luma: bool) -> MatchedFile:
+    """Prompts of all clips that the file knows; reads the first annotation of each.
+
+    Raises:
+        BadPrompt: If it knows none of them, or see :func:`prompts_from_file`.
+        BadMask: If an annotation cannot be read.
+    """
+    matched = MatchedFile()
+    for clip in clips:
+        name = clip.record.name
+        if clip.prompt_key not in file.videos:
+            matched.missing.append(name)
+            continue
+        told = prompts_from_file(file, clip, limit, by_luma)
+        if not told.prompts:
+            matched.empty.append(name)
+            continue
+        matched.clips[name] = told
+        if told.unprompted:
+            matched.unprompted.append(f"{name} ({', '.join(map(str, told.unprompted))})")
+    if not matched.clips:
+        raise BadPrompt(
+            f"prompt file {file.path} has prompts for none of {len(clips)} clips: it names {name_some(file.videos, 2)}, "
+            f"the dataset has {name_some((clip.prompt_key for clip in clips), 2)}; give the file of this dataset"
+        )
+    return matched
+
+
+def prompts_from_file(file: PromptFile, clip: AdverseClip, limit: int | None, by_luma: bool) -> ClipPrompts:
+    """Prompts of one clip, on its first key frame.
+
+    A file that has one set of points for all splits of a video (ACDC) is followed as the public evaluator does: a point
+    outside of its object moves to the object's nearest pixel, and objects that a later split does not show are passed
+    over.
+
+    Args:
+        file: The file; it must know the clip.
+        clip: The clip.
+        limit: At most so many objects, those of the lowest ids; None: all.
+        by_luma: Whether an id is as low as its colour is dark, instead of as stored.
+
+    Raises:
+        BadPrompt: If the file has an object that the frame which it was made from does not show, or a point lies outside
+            of the frame.
+        BadMask: If the annotation cannot be read.
+    """
+    told = file.videos[clip.prompt_key]
+    frame, path = next((i, path) for i, path in enumerate(clip.record.annotation_paths) if path is not None)
+    size = clip.record.open_frames().size
+    ids, lumas = read_ids(path, size), read_lumas(path)
+    seen = sorted(ids_in(ids) - {0, VOID})
+    object_of = {lumas[object_id]: object_id for object_id in reversed(seen)}
+    absent = [entry.luma for entry in told.objects if entry.luma not in object_of]
+    where = f"{file.path}, video '{clip.prompt_key}'"
+    if absent and told.first_frame in (None, path.stem):
+        raise BadPrompt(
+            f"{where}: objects {absent} are not in {path}, which shows {sorted(object_of)}; is the file for other masks?"
+        )
+    entries = [(object_of[entry.luma], entry) for entry in told.objects if entry.luma in object_of]
+    chosen = sorted(entries, key=lambda item: (item[1].luma if by_luma else 0, item[0]))[:limit]
+    prompts = [entry.as_prompt(object_id, frame, size, file.side, where) for object_id, entry in chosen]
+    if file.follows_truth:
+        prompts = [_moved_inside(prompt, ids == prompt.object_id) for prompt in prompts]
+    room = limit is None or len(chosen) < limit
+    return ClipPrompts(
+        tuple(prompts),
+        {object_id: entry.class_name for object_id, entry in chosen if entry.class_name is not None},
+        tuple(sorted(set(seen) - {object_id for object_id, _ in entries})) if room else (),
+    )
+
+
+def _moved_inside(prompt: Prompt, mask: np.ndarray) -> Prompt:
+    """Each point that is not on the object, on the object's pixel nearest to it."""
+    assert prompt.points is not None
+    rows, columns = np.nonzero(mask)
+    points = []
+    for x, y in prompt.points.tolist():
+        if not mask[int(y), int(x)]:
+            nearest = np.hypot(columns - x, rows - y).argmin()
+            x, y = float(columns[nearest]), float(rows[nearest])
+        points.append((x, y))
+    return replace(prompt, points=torch.tensor(points, dtype=torch.float32))
