@@ -23,6 +23,7 @@ from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.adapters.low_rank import gated_low_rank
 from robustvos.adapters.pointers import check_pointers, pointer_sizes, pointer_tokens
 from robustvos.adapters.projections import memory_attention_targets
+from robustvos.adapters.state import check_same
 from robustvos.errors import CheckpointMismatch, UserError
 
 PLACES: dict[str, tuple[str, ...]] = {
@@ -155,19 +156,42 @@ class MoGARelease(Adapter):
         """The trained tensors under the release's names (those of its checkpoint's ``model``, less the frozen part)."""
         return {name.split(".", 1)[1]: tensor for name, tensor in self.adapter_state_dict().items()}
 
-    def load_release_state_dict(self, model_state: Mapping[str, Tensor]) -> None:
-        """Load the trained tensors from the ``model`` of a release checkpoint; its frozen part is passed over.
+    def release_checkpoint(self) -> dict[str, dict[str, Tensor]]:
+        """What the release's files hold: ``model``, the whole SAM 2 and what was added; copies on the CPU."""
+        whole = {**self._attached_host().model.state_dict(), **self.release_state_dict()}
+        return {"model": {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole.items()}}
+
+    def load_adapter_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Load what :meth:`adapter_state_dict` gave, or what :meth:`load_release_state_dict` takes.
 
         Raises:
-            CheckpointMismatch: If one is missing or has another shape.
+            CheckpointMismatch: If a key is missing or superfluous, or a shape differs.
         """
-        wanted = [name for name, _ in self.named_trainable_parameters()]
-        found = {name: model_state[key] for name in wanted if (key := name.split(".", 1)[1]) in model_state}
+        if any(name.startswith("memory_attention.") for name in state):
+            self.load_release_state_dict(state)
+        else:
+            super().load_adapter_state_dict(state)
+
+    def load_release_state_dict(self, model_state: Mapping[str, Tensor]) -> None:
+        """Load the ``model`` of a release checkpoint, or its trained tensors alone; nothing unless all of it fits.
+
+        A whole model must stand on the base at hand: its frozen part is compared value by value, and a release that
+        stands on other weights is refused rather than put on weights that it was not trained with.
+
+        Raises:
+            CheckpointMismatch: If a key is missing or superfluous, or a shape or a frozen value differs.
+        """
+        wanted = {name.split(".", 1)[1]: name for name, _ in self.named_trainable_parameters()}
+        found = {wanted[key]: tensor for key, tensor in model_state.items() if key in wanted}
         if not found:
             raise CheckpointMismatch(
                 "no trained tensor of the MoGA release is in this checkpoint; give its 'model' dictionary"
             )
-        self.load_adapter_state_dict(found)
+        frozen = {key: tensor for key, tensor in model_state.items() if key not in wanted}
+        if frozen:
+            base = self._attached_host().model.state_dict()
+            check_same({key: tensor for key, tensor in base.items() if key not in wanted}, frozen)
+        super().load_adapter_state_dict(found)
 
     def _layers(self) -> list[ReleaseLayer]:
         return cast("list[ReleaseLayer]", list(self.get_submodule("memory_attention.layers").children()))

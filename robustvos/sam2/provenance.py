@@ -90,6 +90,9 @@ def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter |
 def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
     """Trained weights from a run's checkpoint or from an exported file, after checking that they belong to ``base``.
 
+    A file of the public MoGA release holds its whole SAM 2 instead of a base's hash. All of it is returned, under the
+    release's names, and the adapter compares the frozen part with the base that it is attached to.
+
     Raises:
         CheckpointNotFound: If there is no file.
         CheckpointMismatch: If it cannot be read, or was trained on another base.
@@ -98,9 +101,29 @@ def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
         raise CheckpointNotFound(
             f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt"
         )
-    origin, state = _read_exported(path) if path.suffix == ".safetensors" else _read_run(path)
-    base.check(origin)
-    return state
+    if path.suffix == ".safetensors":
+        origin, state = _read_exported(path)
+        base.check(origin)
+        return state
+    content = _read_run(path)
+    if is_release(content):
+        return content["model"]
+    base.check(content.get("base"))
+    return content.get("state_dict", {})
+
+
+def is_release(content: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint is in the form of the public MoGA release.
+
+    >>> is_release({"model": {"memory_attention.layers.0.sa_lora_A.weight": Tensor()}}), is_release({"state_dict": {}})
+    (True, False)
+    """
+    model = content.get("model")
+    return (
+        isinstance(model, dict)
+        and all(isinstance(value, Tensor) for value in model.values())
+        and any(str(name).endswith("sa_lora_A.weight") for name in model)
+    )
 
 
 def _read_exported(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -114,11 +137,11 @@ def _read_exported(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return {"hash": metadata.get("base_hash"), "variant": metadata.get("variant")}, state
 
 
-def _read_run(path: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]]:
-    """Base and weights of a checkpoint that a run left."""
+def _read_run(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds that a run left."""
     content = read_checkpoint(path)
     if not isinstance(content, dict):
         raise CheckpointMismatch(
             f"{path} is not the checkpoint of a run; give one from runs/NAME/version_N/checkpoints"
         )
-    return content.get("base"), content.get("state_dict", {})
+    return content
