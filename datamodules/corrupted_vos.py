@@ -137,6 +137,8 @@ class CorruptedVOS(Data):
     def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
         videos = self._videos(split, settings)
         dataset = VosVideos(videos, settings, self.binary, tagged=len(self.roots) > 1)
+        for note in dataset.notes:
+            self._say(f"{self.name}: {note}")
         return DataLoader(dataset, batch_size=None, num_workers=0)
 
     def _videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:

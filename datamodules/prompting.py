@@ -1,15 +1,17 @@
-"""Prompts of evaluation videos: each object where it is first seen."""
+"""Prompts of evaluation videos: of which kind, and each object where it is first seen."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor
 
 from robustvos.errors import BadPrompt
 from robustvos.seeding import derive_seed
 from robustvos.types import Prompt
-from robustvos.video.prompts import prompt_from_mask
+from robustvos.video.prompts import parse_prompt_kind, prompt_from_mask
 
 
 def prompts_where_first_seen(
@@ -41,3 +43,18 @@ def prompts_where_first_seen(
             f"video '{name}': objects {sorted(waiting.values())} are seen on no annotated frame; nothing to prompt"
         )
     return tuple(prompts)
+
+
+def prompt_file_of(prompt: str) -> Path | None:
+    """The file that ``prompt`` names; None if it is ``mask``, ``box`` or ``points:N``.
+
+    Raises:
+        UnknownName: If it is neither one of these nor looks like a path.
+
+    >>> prompt_file_of("points:3"), prompt_file_of("prompts.json").name
+    (None, 'prompts.json')
+    """
+    if Path(prompt).suffix or os.sep in prompt:
+        return Path(prompt).expanduser()
+    parse_prompt_kind(prompt)
+    return None

@@ -11,16 +11,16 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from datamodules.base import Data
+from datamodules.matched_prompts import MatchedFile, match_prompts
 from datamodules.prompt_files import read_prompt_file
+from datamodules.prompting import prompt_file_of
 from datamodules.published_sets import PUBLISHED
-from datamodules.real_adverse_prompts import MatchedFile, match_prompts
 from datamodules.real_adverse_trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
 from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
 from datamodules.release_prompts import RELEASE_PROMPT
 from datamodules.vos_source import DATA_VARIABLE
 from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.naming import name_some
-from robustvos.video.prompts import parse_prompt_kind
 
 
 class RealAdverse(Data):
@@ -60,9 +60,7 @@ class RealAdverse(Data):
         for argument, value in (("max_objects", max_objects), ("limit", limit)):
             if value is not None and value < 1:
                 raise UserError(f"{argument} is {value}; give 1 or more, or null for all")
-        self.prompt_file = Path(prompt).expanduser() if prompt is not None and _is_path(prompt) else None
-        if prompt is not None and self.prompt_file is None:
-            parse_prompt_kind(prompt)
+        self.prompt_file = None if prompt is None else prompt_file_of(prompt)
         self.layout: Layout = layout
         self.root = root
         self.name = name  # type: ignore[misc]
@@ -113,7 +111,8 @@ class RealAdverse(Data):
         notes: list[str] = []
         if self.prompt_file is not None:
             file = read_prompt_file(self.prompt_file)
-            matched = match_prompts(file, clips, self.max_objects, by_luma=release)
+            keyed = [(clip.prompt_key, clip.record) for clip in clips]
+            matched = match_prompts(file, keyed, self.max_objects, by_luma=release)
             notes = matched.describe(file)
             clips = [clip for clip in clips if clip.record.name in matched.clips]
         is_acdc = self.layout == "acdc"
@@ -149,11 +148,6 @@ class RealAdverse(Data):
     def predict_dataloader(self) -> DataLoader:
         """The same videos."""
         return self.val_dataloader()
-
-
-def _is_path(prompt: str) -> bool:
-    """Whether a prompt names a file; a kind of prompt has neither suffix nor separator."""
-    return bool(Path(prompt).suffix) or os.sep in prompt
 
 
 def _find(name: str, layout: Layout, root: Path | str | None, subset: list[str] | None) -> Findings:

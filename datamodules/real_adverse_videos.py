@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
+from datamodules.matched_prompts import ClipPrompts
 from datamodules.prompting import prompts_where_first_seen
-from datamodules.real_adverse_prompts import ClipPrompts
 from datamodules.real_adverse_trees import AdverseClip
 from datamodules.release_prompts import lowest_by_luma, random_points
 from datamodules.vos_masks import VideoMasks, object_ids_of

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from torch.utils.data import Dataset
 
 from datamodules.corruption import check_conditions, corrupted_video
-from datamodules.prompting import prompts_where_first_seen
+from datamodules.matched_prompts import ClipPrompts, match_prompts
+from datamodules.prompt_files import read_prompt_file
+from datamodules.prompting import prompt_file_of, prompts_where_first_seen
 from datamodules.vos_masks import VideoMasks, object_ids_of
 from robustvos.errors import UserError
 from robustvos.types import Video
 from robustvos.video.layouts import SequenceRecord
-from robustvos.video.prompts import parse_prompt_kind
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class EvaluationVideos:
         conditions: ``clean`` and names of corruptions; the same videos under each.
         severity: Strength of the corruptions, 1 to 5.
         preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
-        prompt: ``mask``, ``box`` or ``points:N``, for each object on the first annotated frame that shows it.
+        prompt: ``mask``, ``box`` or ``points:N``, for each object on the first annotated frame that shows it; or the path
+            of a prompt file (:mod:`datamodules.prompt_files`), which names the videos and objects to track.
         max_frames: Use the first so many frames of each video; None: all.
         limit: Use the first so many videos; None: all.
         image_set: Text file with one video a line, to use instead of the dataset's own list.
@@ -45,7 +47,7 @@ class EvaluationVideos:
 
     def __post_init__(self) -> None:
         check_conditions(tuple(self.conditions))
-        parse_prompt_kind(self.prompt)
+        prompt_file_of(self.prompt)
         for name in ("max_frames", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -60,6 +62,12 @@ class VosVideos(Dataset):
         settings: Conditions, prompts, limits.
         binary: Masks are black and white.
         tagged: Whether results are to be grouped by dataset; videos then bear the dataset's name before their own.
+
+    Attributes:
+        notes: One line for each kind of thing that the prompt file leaves out.
+
+    Raises:
+        BadPrompt: If the prompt file cannot be read, or does not fit the videos.
     """
 
     def __init__(
@@ -73,6 +81,15 @@ class VosVideos(Dataset):
         self.settings = settings
         self.binary = binary
         self.tagged = tagged
+        self.notes: list[str] = []
+        self._told: dict[str, ClipPrompts] = {}
+        path = prompt_file_of(settings.prompt)
+        if path is not None:
+            file = read_prompt_file(path)
+            named = [(record.name, replace(record, name=self._name(source, record))) for source, record in self.videos]
+            matched = match_prompts(file, named, limit=None, by_luma=False)
+            self.notes, self._told = matched.describe(file), matched.clips
+            self.videos = tuple(video for video in self.videos if self._name(*video) in self._told)
 
     def __len__(self) -> int:
         return len(self.videos) * len(self.settings.conditions)
@@ -99,16 +116,24 @@ class VosVideos(Dataset):
             record, frame_paths=record.frame_paths[:length], annotation_paths=record.annotation_paths[:length]
         )
         frames = record.open_frames()
-        object_ids = object_ids_of(record.name, record.annotation_paths, frames.size, self.binary)
+        name = self._name(source, record)
+        told = self._told.get(name)
+        if told is None:
+            object_ids = object_ids_of(record.name, record.annotation_paths, frames.size, self.binary)
+        else:
+            object_ids = tuple(sorted(prompt.object_id for prompt in told.prompts))
         masks = VideoMasks(record.annotation_paths, object_ids, frames.size, self.binary)
-        name = f"{source}_{record.name}" if self.tagged else record.name
+        prompts = told.prompts if told else prompts_where_first_seen(name, masks, object_ids, self.settings.prompt)
         return Video(
             name=name,
             frames=frames,
             object_ids=object_ids,
             masks=masks,
-            prompts=prompts_where_first_seen(name, masks, object_ids, self.settings.prompt),
+            prompts=prompts,
             frame_names=record.frame_names,
             size=frames.size,
             tags={"dataset": source} if self.tagged else {},
         )
+
+    def _name(self, source: str, record: SequenceRecord) -> str:
+        return f"{source}_{record.name}" if self.tagged else record.name

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from PIL import Image
 from datamodules.corrupted_vos import CorruptedVOS
 from datamodules.vos_videos import EvaluationVideos
 from robustvos.corruptions import corrupt_clip
-from robustvos.errors import BadMask, BadVideo, DataNotFound, UnknownName, UserError
+from robustvos.errors import BadMask, BadPrompt, BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.video.frames import read_frame
 
 
@@ -45,6 +47,27 @@ def test_each_object_is_prompted_where_it_is_first_seen(tree):
     video = videos_of(tree.root, prompt="box")[0]
     assert [(prompt.object_id, prompt.frame) for prompt in video.prompts] == [(1, 0), (2, 2)]
     assert video.prompts[1].box.tolist() == [30, 34, 49, 45]
+
+
+def test_prompt_file_names_videos_and_objects_and_what_it_leaves_out_is_counted(
+    make_tree, moving_boxes, capsys, tmp_path
+):
+    made = make_tree("own")
+    for name in ("bear", "dog"):
+        made.video(name, moving_boxes()[2:])
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps({"dog": {"2": [[35, 40], [36, 41], [45, 42]]}}))
+    clean, foggy = videos_of(made.root, prompt=str(file), conditions=("clean", "fog"))
+    for video in (clean, foggy):
+        (prompt,) = video.prompts
+        assert (video.name, video.object_ids, prompt.object_id, prompt.frame) == ("dog", (2,), 2, 0)
+        assert prompt.points.tolist() == [[35, 40], [36, 41], [45, 42]]
+        assert all(video.masks[0][0, int(y), int(x)] for x, y in prompt.points)
+    said = capsys.readouterr().out
+    assert "1 of 2 clips are not in prompts.json" in said and "dog (1)" in said
+    file.write_text(json.dumps({"dog": {"9": [[1, 1]]}}))
+    with pytest.raises(BadPrompt, match=r"'dog': objects \[9\] are not in"):
+        videos_of(made.root, prompt=str(file))
 
 
 def test_empty_first_mask_moves_the_prompts_and_no_object_at_all_is_an_error(make_tree, moving_boxes):

@@ -1,4 +1,4 @@
-"""Prompts of a clip from a file, matched to the objects of its masks."""
+"""Prompts of a file, matched to the videos of a dataset and to the objects of their masks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 
 from datamodules.luma import read_lumas
 from datamodules.prompt_files import PromptFile
-from datamodules.real_adverse_trees import AdverseClip
 from datamodules.vos_masks import read_ids
 from robustvos.errors import BadPrompt
 from robustvos.types import Prompt
 from robustvos.video.annotations import ids_in
+from robustvos.video.layouts import SequenceRecord
 from robustvos.video.masks import VOID
 from robustvos.video.naming import name_some
 
@@ -63,20 +63,28 @@ class MatchedFile:
         ]
 
 
-def match_prompts(file: PromptFile, clips: Sequence[AdverseClip], limit: int | None, by_luma: bool) -> MatchedFile:
+def match_prompts(
+    file: PromptFile, clips: Sequence[tuple[str, SequenceRecord]], limit: int | None, by_luma: bool
+) -> MatchedFile:
     """Prompts of all clips that the file knows; reads the first annotation of each.
+
+    Args:
+        file: The file.
+        clips: What the file calls each clip, and the clip, by whose own name its prompts are returned.
+        limit: See :func:`prompts_from_file`.
+        by_luma: Likewise.
 
     Raises:
         BadPrompt: If it knows none of them, or see :func:`prompts_from_file`.
         BadMask: If an annotation cannot be read.
     """
     matched = MatchedFile()
-    for clip in clips:
-        name = clip.record.name
-        if clip.prompt_key not in file.videos:
+    for key, record in clips:
+        name = record.name
+        if key not in file.videos:
             matched.missing.append(name)
             continue
-        told = prompts_from_file(file, clip, limit, by_luma)
+        told = prompts_from_file(file, key, record, limit, by_luma)
         if not told.prompts:
             matched.empty.append(name)
             continue
@@ -86,12 +94,14 @@ def match_prompts(file: PromptFile, clips: Sequence[AdverseClip], limit: int | N
     if not matched.clips:
         raise BadPrompt(
             f"prompt file {file.path} has prompts for none of {len(clips)} clips: it names {name_some(file.videos, 2)}, "
-            f"the dataset has {name_some((clip.prompt_key for clip in clips), 2)}; give the file of this dataset"
+            f"the dataset has {name_some((key for key, _ in clips), 2)}; give the file of this dataset"
         )
     return matched
 
 
-def prompts_from_file(file: PromptFile, clip: AdverseClip, limit: int | None, by_luma: bool) -> ClipPrompts:
+def prompts_from_file(
+    file: PromptFile, key: str, record: SequenceRecord, limit: int | None, by_luma: bool
+) -> ClipPrompts:
     """Prompts of one clip, on its first key frame.
 
     A file that has one set of points for all splits of a video (ACDC) is followed as the public evaluator does: a point
@@ -100,7 +110,8 @@ def prompts_from_file(file: PromptFile, clip: AdverseClip, limit: int | None, by
 
     Args:
         file: The file; it must know the clip.
-        clip: The clip.
+        key: What it calls the clip.
+        record: The clip.
         limit: At most so many objects, those of the lowest ids; None: all.
         by_luma: Whether an id is as low as its colour is dark, instead of as stored.
 
@@ -109,14 +120,14 @@ def prompts_from_file(file: PromptFile, clip: AdverseClip, limit: int | None, by
             of the frame.
         BadMask: If the annotation cannot be read.
     """
-    told = file.videos[clip.prompt_key]
-    frame, path = next((i, path) for i, path in enumerate(clip.record.annotation_paths) if path is not None)
-    size = clip.record.open_frames().size
+    told = file.videos[key]
+    frame, path = next((i, path) for i, path in enumerate(record.annotation_paths) if path is not None)
+    size = record.open_frames().size
     ids, lumas = read_ids(path, size), read_lumas(path)
     seen = sorted(ids_in(ids) - {0, VOID})
     object_of = {lumas[object_id]: object_id for object_id in reversed(seen)}
     absent = [entry.luma for entry in told.objects if entry.luma not in object_of]
-    where = f"{file.path}, video '{clip.prompt_key}'"
+    where = f"{file.path}, video '{key}'"
     if absent and told.first_frame in (None, path.stem):
         raise BadPrompt(
             f"{where}: objects {absent} are not in {path}, which shows {sorted(object_of)}; is the file for other masks?"
