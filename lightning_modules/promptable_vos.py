@@ -18,6 +18,7 @@ from robustvos.adapters import Adapter
 from robustvos.errors import CheckpointMismatch, UserError
 from robustvos.metrics.rules import rules_of
 from robustvos.metrics.tasks import Scored
+from robustvos.restoration import Restorer
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly
 from robustvos.sam2.config import Sam2Config
@@ -35,7 +36,7 @@ _NO_ADAPTER = (
 
 
 class PromptableVOS(L.LightningModule):
-    """Hosts a SAM 2 and an adapter; trains, validates, tests, predicts.
+    """Hosts a SAM 2, an adapter and a restorer; trains, validates, tests, predicts.
 
     Without an adapter the SAM 2 is frozen and can only be measured; unless its checkpoint is ``random`` or ``train_base``
     is set, in which case all of it is trained: that is how a base is made.
@@ -48,6 +49,7 @@ class PromptableVOS(L.LightningModule):
         seed: Of prompts and gate noise in training.
         weights: The adapter's trained weights, of a run or exported; None: untrained, or those of a checkpoint.
         train_base: Go on training the whole base from its checkpoint; only without an adapter.
+        restorer: What frames pass before they are tracked, in evaluation only; None: nothing. Frozen, never saved.
 
     Attributes:
         tracker: The tracker at work, for callbacks; None between videos.
@@ -62,12 +64,14 @@ class PromptableVOS(L.LightningModule):
         seed: int = 0,
         weights: Path | None = None,
         train_base: bool = False,
+        restorer: Restorer | None = None,
     ) -> None:
         super().__init__()
         if train_base and adapter is not None:
             raise UserError(
                 "train_base is for making a base, without an adapter; to tune all of one, use --model finetune"
             )
+        self.restorer = restorer.prepare() if restorer is not None else None
         self.rules = rules_of(protocol)
         self.protocol = protocol
         self.config = sam2
@@ -90,6 +94,14 @@ class PromptableVOS(L.LightningModule):
         elif not self.trains_base:
             self.sam2.requires_grad_(False)
 
+    def setup(self, stage: str) -> None:
+        """Refuse to train with a restorer."""
+        if stage == "fit" and self.restorer is not None:
+            raise UserError(
+                f"{type(self.restorer).__name__} restores frames for validate, test and predict alone, as in RobustPVOS; "
+                "train without a restorer, e.g. --model moga"
+            )
+
     # What is trained, and what is saved of it
 
     def trained_parameters(self) -> list[nn.Parameter]:
@@ -109,10 +121,12 @@ class PromptableVOS(L.LightningModule):
         return adamw_with_cosine(parameters, self.recipe.optimisation, steps)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """What was trained, and nothing of a frozen base."""
+        """What was trained, and nothing of a frozen base or of a restorer."""
         state = super().state_dict(*args, **kwargs)
-        if self.adapter is None or kwargs.get("destination") is not None:
+        if kwargs.get("destination") is not None:
             return state
+        if self.adapter is None:
+            return {name: value for name, value in state.items() if not name.startswith("restorer.")}
         trained = {name for name, _ in self.adapter.named_trainable_parameters()}
         return {name: value for name, value in state.items() if name in trained}
 
@@ -219,7 +233,7 @@ class PromptableVOS(L.LightningModule):
         self._tell_adapter(None)
         self.tracker = Tracker(self.sam2, non_overlapping=self.task == "modal", num_frames=len(video.frames))
         self._tell("on_video_start", video)
-        for frame, tracked in track_video(self.tracker, video):
+        for frame, tracked in track_video(self.tracker, video, self.restorer):
             if scorer is not None:
                 scorer.update(tracked)
             self._tell("on_tracked_frame", video, frame, tracked)
@@ -257,7 +271,9 @@ class PromptableVOS(L.LightningModule):
     def _announce(self, text: str) -> None:
         """Say in one line what is about to run."""
         adapter = "no adapter" if self.adapter is None else type(self.adapter).__name__
-        self.print(f"{adapter} on {self.config.variant} ({self.config.checkpoint}), {self.sam2.image_size} px: {text}")
+        restored = "" if self.restorer is None else f", frames restored by {type(self.restorer).__name__}"
+        base = f"{self.config.variant} ({self.config.checkpoint}), {self.sam2.image_size} px"
+        self.print(f"{adapter} on {base}{restored}: {text}")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Training batches move; videos stay where they are and move frame by frame."""

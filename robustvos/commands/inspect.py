@@ -31,10 +31,14 @@ def inspect(model: str = DEFAULT_SYSTEM, sam2: str = DEFAULT_BASE) -> None:
         system.adapter.attach(system.model)
     else:
         system.model.requires_grad_(False)
+    if system.restorer is not None:
+        system.restorer.requires_grad_(False)
     print(f"{system.name} on {system.base}, {system.model.image_size} px")
     print("\n".join(tree(system.model, "sam2")))
     if system.adapter is not None:
         print("\n".join(tree(system.adapter, "adapter")))
+    if system.restorer is not None:
+        print("\n".join(tree(system.restorer, "restorer")))
     print()
     print("\n".join(parameter_table(system)))
 
@@ -51,7 +55,7 @@ def tree(module: nn.Module, name: str, depth: int = _DEPTH, indent: str = "") ->
 
 
 def parameter_table(system: System) -> list[str]:
-    """Lines with total and trainable parameters of each part, of the base, of the adapter, and of both."""
+    """Lines with total and trainable parameters of each part, of the base, of the adapter, of the restorer, and of all."""
     rows = [
         (part, _count(m), _count(m, True)) for part in _PARTS if (m := getattr(system.model, part, None)) is not None
     ]
@@ -62,7 +66,10 @@ def parameter_table(system: System) -> list[str]:
     trained = _count(system.adapter, True) if system.adapter is not None else 0
     name = type(system.adapter).__name__ if system.adapter is not None else "no adapter"
     rows.append((name, own, trained))
-    rows.append(("total", base + own, base_trained + trained))
+    if system.restorer is not None:
+        rows.append((type(system.restorer).__name__, _count(system.restorer), 0))
+    restoring = _count(system.restorer) if system.restorer is not None else 0
+    rows.append(("total", base + own + restoring, base_trained + trained))
     lines = [f"{'part':<20}{'parameters':>14}{'trainable':>14}"]
     for part, count, trainable in rows:
         lines.append(f"{part:<20}{count:>14,}{trainable:>14,}")

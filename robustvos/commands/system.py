@@ -1,4 +1,4 @@
-"""A system for the tools: base and adapter as their YAML files say, without a training loop around them."""
+"""A system for the tools: base, adapter and restorer as their YAML files say, without a training loop around them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from robustvos.commands.config_files import read_yaml
 from robustvos.commands.messages import refuse
 from robustvos.commands.names import DEFAULT_BASE, DEFAULT_SYSTEM, resolve
 from robustvos.errors import UnknownName, UserError
+from robustvos.restoration import Restorer
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
@@ -32,6 +33,7 @@ class System:
         model: The SAM 2, with the adapter attached.
         adapter: What was added; None: nothing.
         base_hash: Of the base's weights, before anything was added.
+        restorer: What frames pass before; None: nothing. Its weights are not loaded.
     """
 
     name: str
@@ -39,6 +41,7 @@ class System:
     model: Any
     adapter: Adapter | None
     base_hash: str
+    restorer: Restorer | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Settings:
         name: Of the system.
         adapter: Class and arguments of what is added; None: nothing.
         base: What it stands on.
+        restorer: Class and arguments of what frames pass before; None: nothing.
     """
 
     name: str
     adapter: dict[str, Any] | None
     base: Sam2Config
+    restorer: dict[str, Any] | None = None
 
 
 def load_system(
@@ -69,23 +74,26 @@ def load_system(
         ckpt_path: Trained weights that the system is for.
 
     Raises:
-        UserError: If a file cannot be read, or asks for more than a base and an adapter.
+        UserError: If a file cannot be read, or asks for more than a base, an adapter and a restorer.
     """
     settings = read_settings(model, sam2, ckpt_path)
     base = build_sam2(settings.base if weights else replace(settings.base, checkpoint="random"))
-    adapter = None if settings.adapter is None else _instantiate(settings.adapter)
-    return System(settings.name, settings.base.variant, base, adapter, state_hash(base))
+    adapter = None if settings.adapter is None else _instantiate(Adapter, "adapter", settings.adapter)
+    restorer = None if settings.restorer is None else _instantiate(Restorer, "restorer", settings.restorer)
+    return System(settings.name, settings.base.variant, base, adapter, state_hash(base), restorer)
 
 
 def load_trained_system(model: str | None, sam2: str | None, ckpt_path: Path | None) -> System:
     """The same, with the adapter's trained weights: from ``ckpt_path``, or those shipped in the package.
 
     Raises:
-        UserError: If the adapter was never trained.
+        UserError: If the adapter was never trained, or frames would have to be restored.
         CheckpointNotFound: If there is no file.
         CheckpointMismatch: If it cannot be read, or was trained on another base.
     """
     system = load_system(model, sam2, ckpt_path=ckpt_path)
+    if system.restorer is not None:
+        raise UserError(f"--model {system.name} has a restorer, which this tool does not run; use test or predict")
     if system.adapter is None:
         if ckpt_path is not None:
             raise UserError(f"--model {system.name} has no adapter to load {ckpt_path} into; name another --model")
@@ -110,15 +118,15 @@ def read_settings(model: str | None, sam2: str | None, ckpt_path: Path | None = 
     run = _config_of_run(ckpt_path)
     if model is None and run:
         where = f"config.yaml of {ckpt_path}"
-        adapter = _adapter_of(run["model"], where)
+        adapter, restorer = _parts_of(run["model"], where)
         name = (run.get("results") or {}).get("system") or _class_name(adapter)
     else:
         where = resolve("model", model or DEFAULT_SYSTEM, CONFIGS)
-        adapter, name = _adapter_of(read_yaml(where), where), Path(where).stem
+        (adapter, restorer), name = _parts_of(read_yaml(where), where), Path(where).stem
     if sam2 is None and run:
-        return Settings(name, adapter, _base_of(run["sam2"], where))
+        return Settings(name, adapter, _base_of(run["sam2"], where), restorer)
     where = resolve("sam2", sam2 or DEFAULT_BASE, CONFIGS)
-    return Settings(name, adapter, _base_of(read_yaml(where), where))
+    return Settings(name, adapter, _base_of(read_yaml(where), where), restorer)
 
 
 def _config_of_run(ckpt_path: Path | None) -> dict[str, Any]:
@@ -128,15 +136,17 @@ def _config_of_run(ckpt_path: Path | None) -> dict[str, Any]:
     return content if {"model", "sam2"} <= content.keys() else {}
 
 
-def _adapter_of(node: dict[str, Any], file: str) -> dict[str, Any] | None:
+def _parts_of(node: dict[str, Any], file: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Adapter and restorer."""
     arguments = dict(node.get("init_args") or {})
-    adapter = arguments.pop("adapter", None)
+    adapter, restorer = arguments.pop("adapter", None), arguments.pop("restorer", None)
     if not str(node.get("class_path", "")).endswith("PromptableVOS"):
         raise UserError(f"{file} is no system: its class_path must be PromptableVOS, as in configs/model/moga.yaml")
     unknown = [name for name, value in arguments.items() if name not in _OF_LOOPS and value is not None]
     if unknown:
-        raise UserError(f"{file}: the tools know a base and an adapter, not {', '.join(unknown)}; use test or predict")
-    return adapter
+        names = ", ".join(unknown)
+        raise UserError(f"{file}: the tools know a base, an adapter and a restorer, not {names}; use test or predict")
+    return adapter, restorer
 
 
 def _base_of(node: dict[str, Any], file: str) -> Sam2Config:
@@ -151,10 +161,10 @@ def _class_name(adapter: dict[str, Any] | None) -> str:
     return "sam2" if adapter is None else str(adapter["class_path"]).rpartition(".")[2].lower()
 
 
-def _instantiate(node: dict[str, Any]) -> Adapter:
+def _instantiate(kind: type, name: str, node: dict[str, Any]) -> Any:
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--adapter", type=Adapter)
+    parser.add_argument(f"--{name}", type=kind)
     try:
-        return parser.instantiate_classes(parser.parse_object({"adapter": node})).adapter
+        return parser.instantiate_classes(parser.parse_object({name: node}))[name]
     except ArgumentError as error:
         refuse(str(error), error)
