@@ -20,17 +20,39 @@ class Optimisation:
         weight_decay: AdamW's, on everything that is trained.
         warmup_steps: Linear from 0 to the peak.
         final_fraction: The cosine ends at this fraction of the peak.
+        layer_norm_factor: The base's layer norms learn at this fraction of the learning rate. The published SAM 2 is
+            tuned so gently that 1 will do; where adapters learn fast, layer norms lose what they know.
     """
 
     learning_rate: float = 5e-6
     weight_decay: float = 0.1
     warmup_steps: int = 0
     final_fraction: float = 0.1
+    layer_norm_factor: float = 1.0
 
 
-def adamw_with_cosine(parameters: Iterable[nn.Parameter], settings: Optimisation, total_steps: int) -> dict[str, Any]:
-    """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step."""
-    optimiser = torch.optim.AdamW(list(parameters), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+def adamw_with_cosine(
+    parameters: Iterable[nn.Parameter],
+    settings: Optimisation,
+    total_steps: int,
+    layer_norms: Iterable[nn.Parameter] = (),
+) -> dict[str, Any]:
+    """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step.
+
+    Args:
+        parameters: All that is trained.
+        settings: How.
+        total_steps: Of the run.
+        layer_norms: Those of the base's layer norms among the parameters; they have a group of their own unless they
+            learn like the others.
+    """
+    slow = {id(p) for p in layer_norms} if settings.layer_norm_factor != 1 else set()
+    trained = list(parameters)
+    groups = [
+        {"params": [p for p in trained if id(p) not in slow], "lr": settings.learning_rate},
+        {"params": [p for p in trained if id(p) in slow], "lr": settings.learning_rate * settings.layer_norm_factor},
+    ]
+    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, settings, total_steps)
     )

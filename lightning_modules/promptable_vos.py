@@ -15,6 +15,7 @@ from lightning_modules.evaluation import Scorer, overall_means, track_video
 from lightning_modules.optimisation import adamw_with_cosine
 from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter
+from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.errors import CheckpointMismatch, UserError
 from robustvos.metrics.rules import rules_of
 from robustvos.metrics.tasks import Scored
@@ -118,7 +119,8 @@ class PromptableVOS(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         # That made the loaders before a resumed run knows where it stands; Lightning makes them again when it does.
         self.trainer.fit_loop._combined_loader = None
-        return adamw_with_cosine(parameters, self.recipe.optimisation, steps)
+        layer_norms = [self.sam2.get_parameter(name) for name in layer_norm_parameters(self.sam2, "all")]
+        return adamw_with_cosine(parameters, self.recipe.optimisation, steps, layer_norms)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What was trained, and nothing of a frozen base or of a restorer."""

@@ -107,7 +107,7 @@ def _spell(flag: str, value: str | None, configs: Path, defaults: Mapping[str, s
         return [f"{flag}=null", f"{flag}={value}"]
     if flag == _CHECKPOINT:
         check_checkpoint(value)
-        if value.endswith(".safetensors"):  # exported: weights without a run's state, which Lightning cannot read
+        if value.endswith((".safetensors", ".pt")):  # exported: without a run's state, which Lightning cannot read
             return [f"--model.weights={value}"]
     kind = flag.removeprefix("--")
     if kind not in KINDS:

@@ -14,7 +14,7 @@ TOOLS = {
     "score": "J and F of a folder of masks against another",
     "report": "one page of tables and pictures from any number of runs",
     "inspect": "modules and parameters of a system",
-    "export": "the trained weights of a run, as safetensors",
+    "export": "the trained weights of a run, as safetensors or in the public MoGA release's form",
 }
 _NAMES = """names:
   --data NAME, --model NAME, --sam2 NAME and --recipe NAME are files in configs/; a path or a class will do as well.

@@ -51,7 +51,9 @@ def architecture(config: Sam2Config) -> DictConfig:
     is_timm = config.variant.startswith(TIMM_PREFIX)
     if not is_timm and config.variant not in VARIANTS:
         raise UnknownName.of("SAM 2 variant", config.variant, [*VARIANTS, f"{TIMM_PREFIX}NAME"])
-    node = _read_yaml(VARIANTS["sam2.1_hiera_t" if is_timm else config.variant].config)
+    variant = VARIANTS["sam2.1_hiera_t" if is_timm else config.variant]
+    node = OmegaConf.merge(_read_yaml(variant.config), dict(variant.settings))
+    assert isinstance(node, DictConfig)
     if config.image_size is not None:
         _set_image_size(node, config.image_size)
     if is_timm:

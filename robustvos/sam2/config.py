@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustvos.errors import UserError
@@ -21,6 +21,7 @@ class Variant:
         url: Where to fetch it.
         hub_id: Its Hugging Face repository.
         megabytes: Size of the file.
+        settings: Of the model node, where they differ from the YAML's.
     """
 
     config: str
@@ -28,6 +29,7 @@ class Variant:
     url: str | None = None
     hub_id: str | None = None
     megabytes: int = 0
+    settings: tuple[tuple[str, bool], ...] = ()
 
 
 def _official(version: str, letter: str, word: str, folder: str, megabytes: int) -> Variant:
@@ -41,11 +43,15 @@ def _official(version: str, letter: str, word: str, folder: str, megabytes: int)
     )
 
 
+_POINTER_TIMES = (("add_tpos_enc_to_obj_ptrs", True), ("use_signed_tpos_enc_to_obj_ptrs", True))
 _SIZES = (("t", "tiny", 156), ("s", "small", 184), ("b+", "base_plus", 324), ("l", "large", 898))
+
+_BASE_PLUS = _official("sam2", "b+", "base_plus", "072824", 324)
 
 VARIANTS: dict[str, Variant] = {
     "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
     **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
+    "sam2_hiera_b+_tpos": replace(_BASE_PLUS, settings=_POINTER_TIMES),  # as the public MoGA code has it
     **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
 }
 """Every named variant. ``timm:NAME`` besides: SAM 2.1's memory and decoder on a timm trunk."""

@@ -36,6 +36,17 @@ def test_rate_rises_linearly_then_falls_as_a_cosine():
     assert found[4:] == pytest.approx(falling)
 
 
+def test_layer_norms_learn_at_their_fraction_of_the_rate():
+    norms, others = [nn.Parameter(torch.zeros(1)) for _ in range(2)], [nn.Parameter(torch.zeros(1)) for _ in range(3)]
+    settings = Optimisation(learning_rate=2.0, warmup_steps=2, layer_norm_factor=0.1)
+    trained = [others[0], norms[0], others[1], norms[1], others[2]]
+    optimiser = adamw_with_cosine(trained, settings, 10, layer_norms=norms)["optimizer"]
+    rate = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    assert [rate[id(p)] for p in trained] == pytest.approx([1.0, 0.1, 1.0, 0.1, 1.0])
+    alone = adamw_with_cosine(norms, settings, 10, layer_norms=norms)["optimizer"]
+    assert [group["lr"] for group in alone.param_groups] == pytest.approx([0.1])
+
+
 def test_rate_stays_at_its_end_beyond_the_last_step():
     assert rates(Optimisation(1.0, final_fraction=0.25), total=3, steps=9)[3:] == pytest.approx([0.25] * 6)
 
