@@ -137,9 +137,11 @@ def label(image: Tensor, text: str) -> Tensor:
 
 
 def _with_heading(image: Tensor, text: str) -> Tensor:
-    height, width = image.shape[-2:]
-    size = max(11, height // 16)
-    band = Image.new("RGB", (width, round(size * 1.7)), PAPER)
+    """The image below a line of text; made as wide as the text."""
+    size = max(11, image.shape[-2] // 16)
+    missing = int(font(size).getlength(text)) + 4 - image.shape[-1]
+    image = torch.nn.functional.pad(image, (0, max(0, missing)), value=PAPER[0])
+    band = Image.new("RGB", (image.shape[-1], round(size * 1.7)), PAPER)
     draw = ImageDraw.Draw(band)
     draw.text((2, round(size * 0.3)), text, font=font(size), fill=INK)
     return torch.cat([_from_pillow(band), image.cpu()], dim=-2)

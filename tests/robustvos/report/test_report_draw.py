@@ -141,6 +141,13 @@ def test_gate_image_shows_components_downwards_and_frames_rightwards():
     assert rows.max() > 0.5
 
 
+def test_gate_image_is_as_wide_as_its_title():
+    gate = {1: torch.ones(2, 8)}
+    plain, short, long = (gate_image(gate, title) for title in ("", "a", "a long title " * 9))
+    assert plain.shape[-1] == short.shape[-1] < long.shape[-1]
+    assert (long[:, :, plain.shape[-1] :].min(0).values < 100).any()  # the title goes on there
+
+
 def test_gate_image_shows_frames_without_a_gate_as_neither_open_nor_shut():
     gate = torch.ones(6, 8)
     gate[:3] = float("nan")
