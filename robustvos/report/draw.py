@@ -136,11 +136,12 @@ def label(image: Tensor, text: str) -> Tensor:
     return _from_pillow(canvas)
 
 
-def _with_heading(image: Tensor, text: str) -> Tensor:
-    """The image below a line of text; made as wide as the text."""
+def _with_heading(image: Tensor, text: str, widen: bool = False) -> Tensor:
+    """The image below a line of text; ``widen`` makes it as wide as the text."""
     size = max(11, image.shape[-2] // 16)
-    missing = int(font(size).getlength(text)) + 4 - image.shape[-1]
-    image = torch.nn.functional.pad(image, (0, max(0, missing)), value=PAPER[0])
+    if widen:
+        missing = int(font(size).getlength(text)) + 4 - image.shape[-1]
+        image = torch.nn.functional.pad(image, (0, max(0, missing)), value=PAPER[0])
     band = Image.new("RGB", (image.shape[-1], round(size * 1.7)), PAPER)
     draw = ImageDraw.Draw(band)
     draw.text((2, round(size * 0.3)), text, font=font(size), fill=INK)
@@ -170,7 +171,7 @@ def gate_image(gates: Mapping[int, Tensor], title: str = "", panel_width: int = 
         if gate.ndim != 2 or 0 in gate.shape:
             raise ValueError(f"object {object_id}: gate is {tuple(gate.shape)}, expected (T, R), neither of them 0")
     row = strip([_gate_panel(object_id, gate.detach().cpu().float(), panel_width) for object_id, gate in gates.items()])
-    return _with_heading(row, title) if title else row
+    return _with_heading(row, title, widen=True) if title else row
 
 
 def _gate_panel(object_id: int, gate: Tensor, panel_width: int) -> Tensor:
