@@ -14,7 +14,7 @@ from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
 from robustvos.sam2.training import TrainingInput, forward_clips
 
-OFFICIAL = [name for name, variant in VARIANTS.items() if variant.url]
+OFFICIAL = [name for name, variant in VARIANTS.items() if name != "nano" and not variant.settings]
 
 
 class WithoutMemory(TorchFunctionMode):
@@ -64,6 +64,13 @@ def test_there_are_eight_official_variants_with_address_size_and_hub_id():
         variant = VARIANTS[name]
         assert variant.url.endswith("/" + variant.weights) and variant.megabytes > 100
         assert variant.hub_id.startswith("facebook/sam2")
+
+
+def test_the_public_moga_codes_base_is_hiera_b_plus_that_tells_the_age_of_pointers():
+    ours, stock = build_light("sam2_hiera_b+_tpos"), build_light("sam2_hiera_b+")
+    assert shapes(ours) == shapes(stock)  # so that it takes the published weights
+    for name in ("add_tpos_enc_to_obj_ptrs", "use_signed_tpos_enc_to_obj_ptrs"):
+        assert (getattr(ours, name), getattr(stock, name)) == (True, False)
 
 
 def test_nano_is_small_and_square_of_128():
