@@ -16,12 +16,12 @@ from robustvos.commands.corrupted_copy import (
     SourceVideo,
     begin_copy,
     find_source,
-    remove_leftovers,
     write_video,
 )
 from robustvos.commands.tool import run_tool
 from robustvos.corruptions import CORRUPTIONS, ClipSpec
 from robustvos.errors import UnknownName, UserError
+from robustvos.video.atomic_folder import remove_leftovers
 
 Job = tuple[SourceVideo, Path, Settings]
 

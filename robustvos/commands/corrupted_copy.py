@@ -23,7 +23,7 @@ from robustvos.errors import DataNotFound, UserError
 from robustvos.video.atomic import atomic_path, atomic_write_json
 from robustvos.video.atomic_folder import atomic_folder
 from robustvos.video.frames import IMAGE_SUFFIXES, Frames, open_frames
-from robustvos.video.layouts import RESOLUTIONS
+from robustvos.video.layouts import resolve_folder
 from robustvos.video.naming import list_files, list_folders, name_some
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
@@ -101,10 +101,9 @@ def find_source(root: Path) -> Source:
     """
     if not root.exists():
         raise DataNotFound(f"{root} does not exist; give a dataset's folder, a folder of videos, or a video")
-    images = root / "JPEGImages"
-    if not images.is_dir():
+    if not (root / "JPEGImages").is_dir():
         return Source(root, Path("JPEGImages"), tuple(_loose_videos(root)), ())
-    inside = next((Path("JPEGImages") / name for name in RESOLUTIONS if (images / name).is_dir()), Path("JPEGImages"))
+    inside = resolve_folder(root, "JPEGImages").relative_to(root)
     videos = tuple(_video(folder) for folder in list_folders(root / inside))
     if not videos:
         raise DataNotFound(f"{root / inside} holds no folder of frames; copy the dataset again")
@@ -189,7 +188,7 @@ def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterato
     """Corrupt a video into the folder ``target``; yields 1 after each frame.
 
     Nothing is done if ``target`` is there. A folder that was left half-written by a killed process is not: it has
-    another name, and goes with the next call of :func:`remove_leftovers`.
+    another name, and :func:`robustvos.video.atomic_folder.remove_leftovers` finds it.
 
     Raises:
         BadVideo: If a frame cannot be decoded.
@@ -222,9 +221,3 @@ def _write(frame: Tensor, path: Path, quality: int) -> None:
         image.save(path, quality=quality, subsampling=_CHROMA_KEPT)
     else:
         image.save(path)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes left half-written in ``folder``; not while others are writing there."""
-    for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
-        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)

@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from robustvos.adapters import MoGARelease
-from robustvos.commands.config_files import read_yaml
-from robustvos.commands.system import System, load_trained_system
+from robustvos.commands.system import System, config_of_run, load_trained_system
 from robustvos.commands.tool import run_tool
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound, UnknownName, UserError
 from robustvos.sam2.checkpoints import read_checkpoint, state_hash
@@ -102,7 +101,7 @@ def _export_base(ckpt: Path, out: Path) -> None:
     weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()}
     with atomic_path(out) as partial:
         save_file(weights, partial)
-    variant = (_config_of(ckpt).get("sam2") or {}).get("variant", "unknown")
+    variant = (config_of_run(ckpt).get("sam2") or {}).get("variant", "unknown")
     facts = {
         "system": "a whole SAM 2",
         "base": f"{variant}, weights {state_hash(weights)}",
@@ -117,7 +116,7 @@ def _write_card(out: Path, facts: Mapping[str, str], use: str, ckpt: Path) -> No
     if page.exists() and not page.read_text(encoding="utf-8", errors="replace").startswith(_CARD):
         print(f"{page} is not a model card: left as it is, no card written")
         return
-    training = _training_of(_config_of(ckpt))
+    training = _training_of(config_of_run(ckpt))
     how = yaml.safe_dump(training, sort_keys=False, allow_unicode=True, width=110) if training else None
     parts = [
         f"{_CARD}\n# {out.stem}",
@@ -134,12 +133,6 @@ def _write_card(out: Path, facts: Mapping[str, str], use: str, ckpt: Path) -> No
         "shares them to state, in keeping with that of the training data.",
     ]
     atomic_write_text(page, "\n\n".join(parts) + "\n")
-
-
-def _config_of(ckpt: Path) -> dict[str, Any]:
-    """``config.yaml`` in the folder above ``checkpoints/``; nothing if the file came from elsewhere."""
-    path = ckpt.absolute().parent.parent / "config.yaml"
-    return read_yaml(str(path)) if ckpt.absolute().parent.name == "checkpoints" and path.is_file() else {}
 
 
 def _training_of(config: Mapping[str, Any]) -> dict[str, Any]:

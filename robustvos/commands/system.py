@@ -115,7 +115,8 @@ def load_trained_system(model: str | None, sam2: str | None, ckpt_path: Path | N
 
 def read_settings(model: str | None, sam2: str | None, ckpt_path: Path | None = None) -> Settings:
     """What was said, completed by the ``config.yaml`` of the run that left ``ckpt_path``, completed by the defaults."""
-    run = _config_of_run(ckpt_path)
+    run = {} if ckpt_path is None else config_of_run(ckpt_path)
+    run = run if {"model", "sam2"} <= run.keys() else {}
     if model is None and run:
         where = f"config.yaml of {ckpt_path}"
         adapter, restorer = _parts_of(run["model"], where)
@@ -129,11 +130,10 @@ def read_settings(model: str | None, sam2: str | None, ckpt_path: Path | None = 
     return Settings(name, adapter, _base_of(read_yaml(where), where), restorer)
 
 
-def _config_of_run(ckpt_path: Path | None) -> dict[str, Any]:
+def config_of_run(ckpt_path: Path) -> dict[str, Any]:
     """``config.yaml`` in the folder above ``checkpoints/``; nothing if the file came from elsewhere."""
-    path = ckpt_path.absolute().parent.parent / "config.yaml" if ckpt_path is not None else None
-    content = read_yaml(str(path)) if path is not None and path.is_file() else {}
-    return content if {"model", "sam2"} <= content.keys() else {}
+    path = ckpt_path.absolute().parent.parent / "config.yaml"
+    return read_yaml(str(path)) if path.is_file() else {}
 
 
 def _parts_of(node: dict[str, Any], file: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

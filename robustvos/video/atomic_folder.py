@@ -63,3 +63,13 @@ def discard_folder(path: str | os.PathLike[str]) -> None:
     except OSError as error:
         raise UserError(f"cannot remove {folder}: {error.strerror}; delete it by hand") from error
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(parent: str | os.PathLike[str]) -> None:
+    """Delete what killed processes left half-written in ``parent``; not for use while others are writing there."""
+    folder = Path(parent)
+    for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
