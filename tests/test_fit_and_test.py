@@ -18,8 +18,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from robustvos.report.results import load_result
 from robustvos.sam2.build import build_sam2
-from robustvos.sam2.checkpoints import read_checkpoint, state_hash
+from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
+from robustvos.state_dicts import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 900  # a process that hangs; a busy machine needs minutes to start one

@@ -15,8 +15,9 @@ from robustvos.adapters import MoGARelease
 from robustvos.commands.system import System, config_of_run, load_trained_system
 from robustvos.commands.tool import run_tool
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound, UnknownName, UserError
-from robustvos.sam2.checkpoints import read_checkpoint, state_hash
+from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.provenance import Provenance, save_adapter
+from robustvos.state_dicts import read_checkpoint
 from robustvos.video.atomic import atomic_path, atomic_write_text
 
 _SUFFIXES = {"safetensors": ".safetensors", "release": ".pt"}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from robustvos.errors import CheckpointNotFound
-from robustvos.sam2.checkpoints import read_checkpoint
+from robustvos.state_dicts import read_checkpoint
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,

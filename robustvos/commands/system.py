@@ -132,8 +132,9 @@ def read_settings(model: str | None, sam2: str | None, ckpt_path: Path | None = 
 
 def config_of_run(ckpt_path: Path) -> dict[str, Any]:
     """``config.yaml`` in the folder above ``checkpoints/``; nothing if the file came from elsewhere."""
-    path = ckpt_path.absolute().parent.parent / "config.yaml"
-    return read_yaml(str(path)) if path.is_file() else {}
+    folder = ckpt_path.absolute().parent
+    path = folder.parent / "config.yaml"
+    return read_yaml(str(path)) if folder.name == "checkpoints" and path.is_file() else {}
 
 
 def _parts_of(node: dict[str, Any], file: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

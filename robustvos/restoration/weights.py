@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
+from robustvos.state_dicts import differences, listed, read_checkpoint, read_safetensors
 
 WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
-_LISTED = 4  # names shown of each kind of difference
 
 
 def find_weights(checkpoint: str, restorer: str, remedy: str) -> Path:
@@ -48,17 +47,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointMismatch: If it cannot be read, or holds anything but tensors and plain containers.
     """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointMismatch(
-            f"{path} is not a readable checkpoint ({type(error).__name__}): it is truncated, or holds objects other than "
-            "tensors, which are not loaded for safety; fetch it again"
-        ) from error
+    content = read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
     if not isinstance(content, dict) or not content:
         raise CheckpointMismatch(f"{path} holds no state dict; give another file")
     return content
@@ -70,23 +59,6 @@ def load_exactly(network: nn.Module, state: Mapping[str, Any], origin: str) -> N
     Raises:
         CheckpointMismatch: Listing what is missing, superfluous, of another shape or not finite.
     """
-    own = network.state_dict()
-    shared = {name: value for name, value in state.items() if name in own and isinstance(value, Tensor)}
-    problems = {
-        "missing": [name for name in own if name not in shared],
-        "unexpected": [str(name) for name in state if name not in shared],
-        "of another shape": [
-            f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
-            for name, value in shared.items()
-            if value.shape != own[name].shape
-        ],
-        "not finite": [name for name, value in shared.items() if not bool(torch.isfinite(value).all())],
-    }
-    found = [f"{len(names)} {kind} ({_shorten(names)})" for kind, names in problems.items() if names]
-    if found:
-        raise CheckpointMismatch(f"{origin} does not fit: {'; '.join(found)}; give the published file")
-    network.load_state_dict(shared)
-
-
-def _shorten(names: list[str]) -> str:
-    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    if found := listed(differences(network.state_dict(), state)):
+        raise CheckpointMismatch(f"{origin} does not fit: {found}; give the published file")
+    network.load_state_dict(dict(state))

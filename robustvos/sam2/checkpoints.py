@@ -8,15 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
+from robustvos.state_dicts import differences, listed, read_checkpoint, read_safetensors
 
 HOST_PREFIX = "sam2."  # of a base inside the checkpoint of its own training run
 WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
-_LISTED = 6  # names shown of each kind of difference
 _FILE_SUFFIXES = {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}
 _HUB_TIMEOUT_S = 5.0  # for its first answer
 
@@ -59,12 +58,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         CheckpointMismatch: If the file cannot be read, or holds anything but named tensors there.
     """
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except Exception as error:
-            raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
+        return read_safetensors(path)
     content: Any = read_checkpoint(path)
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -79,21 +73,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return content
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a torch file without running code from it.
-
-    Raises:
-        CheckpointMismatch: If it is truncated, or holds anything but tensors and plain containers.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointMismatch(
-            f"{path} is not a readable checkpoint ({type(error).__name__}): it is truncated, or holds objects other than "
-            "tensors, which are not loaded for safety; fetch it again"
-        ) from error
-
-
 def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Copy ``state`` into ``model``; every key and shape must agree and every weight be finite.
 
@@ -101,19 +80,8 @@ def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> Non
         CheckpointMismatch: Listing what is missing, superfluous, of another shape or not finite.
     """
     own = model.state_dict()
-    problems = {
-        "missing": sorted(own.keys() - state.keys()),
-        "unexpected": sorted(state.keys() - own.keys()),
-        "of another shape": [
-            f"{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}"
-            for k in sorted(own.keys() & state.keys())
-            if own[k].shape != state[k].shape
-        ],
-        "not finite": [k for k, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())],
-    }
-    found = [f"{len(names)} {kind} ({_shorten(names)})" for kind, names in problems.items() if names]
-    if found:
-        raise CheckpointMismatch(f"{origin} does not fit this model: {'; '.join(found)}; check variant and version")
+    if found := listed(differences(own, state)):
+        raise CheckpointMismatch(f"{origin} does not fit this model: {found}; check variant and version")
     model.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()})
 
 
@@ -182,8 +150,3 @@ def _fetch_from_hub(repository: str, variant: str) -> Path:
         raise CheckpointNotFound(
             f"could not fetch {filename} from Hugging Face '{repository}' ({type(error).__name__}); {_where_to_get(variant)}"
         ) from error
-
-
-def _shorten(names: list[str]) -> str:
-    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

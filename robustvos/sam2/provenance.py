@@ -13,8 +13,9 @@ from torch import Tensor
 
 from robustvos.adapters.base import Adapter
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
-from robustvos.sam2.checkpoints import read_checkpoint, state_hash
+from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
+from robustvos.state_dicts import read_checkpoint
 
 
 @dataclass(frozen=True)
