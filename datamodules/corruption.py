@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustvos.corruptions import CORRUPTIONS, ClipSpec, CorruptedFrames, corrupt_clip
+import torch
+
+from robustvos.corruptions import (
+    CORRUPTIONS,
+    LOCAL_CORRUPTIONS,
+    ClipSpec,
+    CorruptedFrames,
+    Layers,
+    corrupt_clip,
+    corrupt_locally,
+)
 from robustvos.errors import UnknownName, UserError
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip, Video
+
+_NO_LAYERS = (
+    "'{}' degrades each thing of a frame in its own way and needs to know them: only --data shapes has such clips"
+)
 
 
 @dataclass(frozen=True)
@@ -16,7 +30,8 @@ class Corruption:
     """What training clips are corrupted by: one corruption a clip, drawn uniformly.
 
     Attributes:
-        names: Which; ``("all",)`` for the eight.
+        names: Which; ``("all",)`` for the eight, ``("local",)`` for those that degrade each thing in its own way, which
+            need clips whose layers are known (shapes).
         severity: Drawn uniformly from this range, above 0 and at most 5.
         preset: ``release`` or ``intended``.
         clean_probability: Chance that a clip stays clean (the papers' training: 0).
@@ -36,45 +51,72 @@ class Corruption:
         if not self.known_names():
             raise UserError("no corruption is named to train on; give [all], some of them, or no corruption at all")
         for severity in self.severity:
-            check_conditions(self.known_names(), severity, self.preset)
+            check_conditions(self.known_names(), severity, self.preset, layered=True)
         if self.severity[0] > self.severity[1]:
             raise UserError(f"severity {tuple(self.severity)} is no range: give the lower bound first")
         if not 0 <= self.clean_probability <= 1:
             raise UserError(f"clean_probability is {self.clean_probability:g}; a probability is in [0, 1]")
 
     def known_names(self) -> tuple[str, ...]:
-        """The names, ``all`` spelt out."""
-        return tuple(CORRUPTIONS) if tuple(self.names) == ("all",) else tuple(self.names)
+        """The names, ``all`` and ``local`` spelt out."""
+        groups = {"all": tuple(CORRUPTIONS), "local": tuple(LOCAL_CORRUPTIONS)}
+        return groups[self.names[0]] if len(self.names) == 1 and self.names[0] in groups else tuple(self.names)
 
 
-def check_conditions(names: Sequence[str], severity: float = 3.0, preset: str = "intended") -> None:
+def check_conditions(
+    names: Sequence[str], severity: float = 3.0, preset: str = "intended", layered: bool = False
+) -> None:
     """Refuse at once what would fail with the first video.
+
+    Args:
+        names: ``clean`` and corruptions.
+        severity: Their strength.
+        preset: Of the eight.
+        layered: The layers of the clips are known, so that local corruptions can be made.
 
     Raises:
         UnknownName: If a name is neither ``clean`` nor a corruption, or the preset is not known.
-        UserError: If the severity is out of range.
+        UserError: If the severity is out of range, or a local corruption is asked of clips without layers.
     """
     for name in names:
-        if name != "clean" and name not in CORRUPTIONS:
-            raise UnknownName.of("corruption", name, ["clean", *CORRUPTIONS])
+        if name in LOCAL_CORRUPTIONS and not layered:
+            raise UserError(_NO_LAYERS.format(name))
+        if name != "clean" and name not in CORRUPTIONS and name not in LOCAL_CORRUPTIONS:
+            raise UnknownName.of("corruption", name, ["clean", *CORRUPTIONS, *(LOCAL_CORRUPTIONS if layered else ())])
     ClipSpec("any", length=1, size=(1, 1), severity=severity, preset=preset)
 
 
-def corrupt_training_clip(clip: Clip, settings: Corruption, seed: int) -> Clip:
-    """Corrupt a clip; which corruption and how strong depend on the seed and the clip's name alone."""
+def corrupt_training_clip(clip: Clip, settings: Corruption, seed: int, layers: Layers | None = None) -> Clip:
+    """Corrupt a clip; which corruption and how strong depend on the seed and the clip's name alone.
+
+    Raises:
+        UserError: If a local corruption is drawn and the layers are not known.
+    """
     rng = numpy_rng("corruption", seed, clip.name)
     if rng.random() < settings.clean_probability:
         return clip
     names = settings.known_names()
     name = names[rng.integers(len(names))]
     severity = float(rng.uniform(*settings.severity))
+    if name in LOCAL_CORRUPTIONS:
+        if layers is None:
+            raise UserError(_NO_LAYERS.format(name))
+        frames = corrupt_locally(clip.frames, name, layers, clip_name=clip.name, seed=seed, severity=severity)
+        return replace(clip, frames=frames, corruption=name)
     frames = corrupt_clip(clip.frames, name, clip_name=clip.name, seed=seed, severity=severity, preset=settings.preset)
     return replace(clip, frames=frames, corruption=name)
 
 
-def corrupted_video(video: Video, condition: str, severity: float, preset: str) -> Video:
-    """The video under ``condition`` (``clean``, or a corruption), frame by frame when asked for."""
+def corrupted_video(video: Video, condition: str, severity: float, preset: str, layers: Layers | None = None) -> Video:
+    """The video under ``condition`` (``clean``, or a corruption), frame by frame when asked for.
+
+    A local corruption needs the layers and is made at once, for the whole video.
+    """
     if condition == "clean":
         return video
+    if layers is not None and condition in LOCAL_CORRUPTIONS:
+        dense = torch.stack(list(video.frames))
+        local = corrupt_locally(dense, condition, layers, clip_name=video.name, severity=severity)
+        return replace(video, frames=list(local), corruption=condition)
     frames = CorruptedFrames(video.frames, condition, clip_name=video.name, severity=severity, preset=preset)
     return replace(video, frames=frames, corruption=condition)

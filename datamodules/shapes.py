@@ -15,6 +15,7 @@ from datamodules.corruption import Corruption, check_conditions, corrupt_trainin
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.prompting import prompts_where_first_seen
 from datamodules.resumable import ResumableLoader
+from robustvos.corruptions import Layers
 from robustvos.errors import UserError
 from robustvos.scenes import RenderedScene, SceneSpec, render_scene
 from robustvos.seeding import numpy_rng
@@ -54,7 +55,7 @@ class EvaluationClips:
     Attributes:
         clips: Clips for each condition; the same ones under each, so that conditions and systems can be paired.
         frames: Length of a clip.
-        conditions: ``clean`` and names of corruptions.
+        conditions: ``clean`` and names of corruptions, local ones too.
         severity: Strength of the corruptions, above 0 and at most 5.
         preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
         max_objects: Objects in a clip, at most.
@@ -74,7 +75,7 @@ class EvaluationClips:
     prompt: str = "mask"
 
     def __post_init__(self) -> None:
-        check_conditions(self.conditions, self.severity, self.preset)
+        check_conditions(self.conditions, self.severity, self.preset, layered=True)
         parse_prompt_kind(self.prompt)
 
 
@@ -183,7 +184,7 @@ class ShapesClips(Dataset):
         if self.settings.photometric is not None:
             clip = augment_photometrically(clip, self.settings.photometric, self.seed)
         if self.settings.corruption is not None:
-            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed)
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, layers_of(scene))
         return clip
 
 
@@ -216,7 +217,8 @@ class ShapesVideos(Dataset):
             frame_names=tuple(f"{t:05d}" for t in range(self.clips.frames)),
             size=self.spec.size,
         )
-        return corrupted_video(video, self.clips.conditions[condition], self.clips.severity, self.clips.preset)
+        severity, preset = self.clips.severity, self.clips.preset
+        return corrupted_video(video, self.clips.conditions[condition], severity, preset, layers_of(scene))
 
 
 def clip_length(frames: int | Mapping[int, int], epoch: int) -> int:
@@ -248,3 +250,8 @@ def _check_reloading(schedule: Mapping[int, int], every: int) -> None:
 def frames_tensor(scene: RenderedScene) -> torch.Tensor:
     """``(T, 3, H, W)`` uint8."""
     return torch.from_numpy(scene.frames).permute(0, 3, 1, 2).contiguous()
+
+
+def layers_of(scene: RenderedScene) -> Layers:
+    """What is seen where, objects with and without ids."""
+    return Layers(scene.labels, scene.layer_depth)

@@ -6,16 +6,22 @@ renderer's behaviour is matched in strength, not in pixels.
 
 from robustvos.corruptions.base import PRESETS, ClipSpec, Corruption
 from robustvos.corruptions.clip import CorruptedFrames, corrupt_clip
+from robustvos.corruptions.layers import Layers
+from robustvos.corruptions.local import LOCAL_CORRUPTIONS, LocalCorruption, corrupt_locally
 from robustvos.corruptions.profile import fourier_profile
 from robustvos.corruptions.registry import CORRUPTIONS, corruption_class
 
 __all__ = [
     "CORRUPTIONS",
+    "LOCAL_CORRUPTIONS",
     "PRESETS",
     "ClipSpec",
     "CorruptedFrames",
     "Corruption",
+    "Layers",
+    "LocalCorruption",
     "corrupt_clip",
+    "corrupt_locally",
     "corruption_class",
     "fourier_profile",
 ]

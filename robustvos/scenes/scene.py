@@ -77,6 +77,8 @@ class RenderedScene:
         amodal: ``(T, O, H, W)`` bool, whole silhouettes inside the frame.
         depth: ``(O,)`` float in (0, 1), 0 nearest; the background is at 1.
         object_ids: ``O`` ids, 1, 2, ...
+        labels: ``(T, H, W)`` uint8, which layer each pixel shows, with or without an id: 1 the farthest, 0 the background.
+        layer_depth: ``(L + 1,)`` float, depth of each label.
     """
 
     frames: NDArray[np.uint8]
@@ -84,6 +86,8 @@ class RenderedScene:
     amodal: NDArray[np.bool_]
     depth: NDArray[np.float32]
     object_ids: tuple[int, ...]
+    labels: NDArray[np.uint8]
+    layer_depth: NDArray[np.float32]
 
 
 def render_scene(spec: SceneSpec, rng: np.random.Generator) -> RenderedScene:
@@ -144,6 +148,8 @@ def draw_layers(spec: SceneSpec, layers: list[Layer], rng: np.random.Generator) 
         amodal[:, keep],
         np.array([layers[i].depth for i in keep], np.float32),
         tuple(range(1, len(keep) + 1)),
+        _labels(modal),
+        np.array([1.0, *(layer.depth for layer in layers)], np.float32),
     )
 
 
@@ -155,6 +161,14 @@ def modal_from_amodal(amodal: NDArray[np.bool_]) -> NDArray[np.bool_]:
         modal[:, i] &= ~hidden
         hidden |= amodal[:, i]
     return modal
+
+
+def _labels(modal: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``(T, L, H, W)`` visible parts -> ``(T, H, W)`` number of the layer that each pixel shows, 0 for none."""
+    labels = np.zeros((len(modal), *modal.shape[2:]), np.uint8)
+    for number in range(modal.shape[1]):
+        labels[modal[:, number]] = number + 1
+    return labels
 
 
 def silhouette(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.corruption import Corruption
+from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip
 from datamodules.photometric import Photometric
 from datamodules.shapes import SPLITS, EvaluationClips, Shapes, ShapesClips, ShapesVideos, TrainClips, clip_length
 from robustvos.corruptions import corrupt_clip
@@ -174,3 +174,25 @@ def test_curriculum_must_say_how_it_begins():
     with pytest.raises(UserError, match="must start at epoch 0"):
         clip_length({1: 4}, 0)
     assert [clip_length({0: 1, 5: 8, 2: 4}, epoch) for epoch in range(7)] == [1, 1, 4, 4, 4, 8, 8]
+
+
+def test_clips_can_be_degraded_thing_by_thing():
+    settings = TrainClips(corruption=Corruption(names=("local",)))
+    dataset = clips(count=12, settings=settings)
+    assert {dataset[i].corruption for i in range(12)} > {"depth_fog", "mixed"}
+    clean = clips(count=12, settings=TrainClips())
+    assert all(not torch.equal(dataset[i].frames, clean[i].frames) for i in range(12))
+    assert all(torch.equal(dataset[i].masks, clean[i].masks) for i in range(12))
+
+    videos = ShapesVideos(EvaluationClips(clips=2, frames=3, conditions=("clean", "mixed")), 48, "val")
+    clear, mixed = videos[1], videos[3]
+    assert (mixed.name, mixed.corruption) == (clear.name, "mixed")
+    assert not torch.equal(torch.stack(mixed.frames), torch.stack(clear.frames))
+
+
+def test_local_corruptions_need_layers():
+    with pytest.raises(UserError, match="only --data shapes"):
+        check_conditions(("clean", "depth_fog"))
+    clip = clips(settings=TrainClips())[0]
+    with pytest.raises(UserError, match="only --data shapes"):
+        corrupt_training_clip(clip, Corruption(names=("local",)), seed=0)

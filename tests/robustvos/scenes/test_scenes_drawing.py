@@ -157,3 +157,12 @@ def test_scene_with_nothing_to_draw_is_refused(wrong):
 def test_objects_too_small_to_prompt_end_in_an_error_rather_than_never():
     with pytest.raises(UserError, match="larger radius"):
         render_scene(SceneSpec(size=(64, 64), frames=1, radius=(0.002, 0.003)), np.random.default_rng(0))
+
+
+def test_labels_say_what_each_pixel_shows():
+    for seed in SEEDS:
+        scene = scene_of(seed)
+        numbers = [int(np.argmin(np.abs(scene.layer_depth - depth))) for depth in scene.depth]
+        for position, number in enumerate(numbers):
+            assert np.array_equal(scene.labels == number, scene.modal[:, position])
+        assert scene.layer_depth[0] == 1 and (np.diff(scene.layer_depth) < 0).all(), "far to near"

@@ -1,0 +1,257 @@
+"""Degradations that differ between the things of one frame: fog by depth, shadow, blur, drops on the lens.
+
+A clip's objects seldom suffer alike: the far one is in the fog, the near one in the shadow, a third behind a drop. Where
+the layers of a clip are known, such clips can be made exactly. They are what conditioning on each object is for.
+
+They obey the rules of :mod:`robustvos.corruptions.base`: everything follows from seed, clip name and frame, whatever the
+order; severity scales them, the preset makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from robustvos.corruptions.base import PRESET_SEVERITY, ClipSpec, Corruption
+from robustvos.corruptions.blur import MIN_SCALE
+from robustvos.corruptions.layers import Layers
+from robustvos.errors import UnknownName
+
+Pixels = NDArray[np.float32]
+EDGE = 0.7
+"""Standard deviation, pixels, by which the borders between layers are softened."""
+PENUMBRA = 0.05
+"""Standard deviation of a shadow's border, in parts of the frame's short side."""
+
+
+class LocalCorruption(Corruption):
+    """A degradation prepared for one clip and its layers.
+
+    Args:
+        clip: The clip.
+        layers: Its things; as many frames of labels as the clip is long, of its size.
+
+    Raises:
+        ValueError: If the layers do not fit the clip.
+    """
+
+    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+        super().__init__(clip)
+        if layers.labels.shape != (clip.length, *clip.size):
+            raise ValueError(
+                f"layers {layers.labels.shape} do not fit clip '{clip.name}' of {clip.length} frames of {clip.size}"
+            )
+        self.layers = layers
+
+    def render(self, frame: Tensor, index: int, out: Tensor) -> None:
+        """Corrupt one frame, on the CPU wherever it comes from."""
+        pixels = frame.permute(1, 2, 0).to("cpu", torch.float32).contiguous().numpy()
+        degraded = np.clip(self.degrade(pixels, index), 0.0, 255.0)
+        out.copy_(torch.from_numpy(np.round(degraded).astype(np.uint8)).permute(2, 0, 1))
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Degrade one frame, ``(H, W, 3)`` in grey levels; the input may be changed."""
+        raise NotImplementedError
+
+    def share(self, hit: NDArray[np.bool_], index: int, softness: float = EDGE) -> Pixels:
+        """``(H, W, 1)`` in [0, 1]: where frame ``index`` shows things that are ``hit``, with soft borders."""
+        return blurred(hit[self.layers.labels[index]].astype(np.float32), softness)[..., None]
+
+    def drawn_things(self) -> NDArray[np.bool_]:
+        """``(L,)``: a random part of the things; one at least, and of two or more never all."""
+        return random_part(self.rng("things"), len(self.layers.depth))
+
+
+class DepthFog(LocalCorruption):
+    """Fog that thickens with distance: ``pixel * T + light * (1 - T)``, ``T = exp(-density * depth)``.
+
+    Density U(1.8, 2.8), times its Fourier profile over the clip, times severity / 3; light U(200, 245). What is near stays
+    clear, the background nearly goes.
+    """
+
+    name = "depth_fog"
+
+    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip, layers)
+        rng = self.rng("fog")
+        self.density = self.profile("density", rng.uniform(1.8, 2.8)) * clip.strength
+        self.light = np.float32(rng.uniform(200.0, 245.0))
+        self.depth = layers.depth if hit is None else np.where(hit, layers.depth, 0.0).astype(np.float32)
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Blend every thing with the fog before it."""
+        depth = blurred(self.depth[self.layers.labels[index]], EDGE)[..., None]
+        clear = np.exp(-np.float32(self.density[index]) * depth)
+        return pixels * clear + self.light * (1.0 - clear)
+
+
+class LowLight(LocalCorruption):
+    """Some things lie in a shadow that reaches a little beyond them.
+
+    A gain of U(0.12, 0.3), and there the sensor's noise, sigma U(5, 9) grey levels. Severity scales the darkness (as an
+    exponent of the gain) and the noise. A shadow that ended with the thing would cut it out rather than hide it.
+    """
+
+    name = "low_light"
+
+    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip, layers)
+        rng = self.rng("light")
+        self.gain = np.float32(rng.uniform(0.12, 0.3) ** clip.strength)
+        self.sigma = np.float32(rng.uniform(5.0, 9.0) * clip.strength)
+        self.hit = self.drawn_things() if hit is None else hit
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Darken them."""
+        noise = self.rng("noise", index).standard_normal(pixels.shape, dtype=np.float32) * self.sigma
+        shadow = np.minimum(3.0 * self.share(self.hit, index, PENUMBRA * min(self.clip.size)), 1.0)
+        return pixels + shadow * (pixels * (self.gain - 1.0) + noise)
+
+
+class LocalBlur(LocalCorruption):
+    """Some things are out of focus, and spread over what is beside them.
+
+    A Gaussian of U(6, 10) pixels (for 480p frames), times its Fourier profile, times severity / 3; it shrinks with the
+    frame to half at most.
+    """
+
+    name = "local_blur"
+
+    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip, layers)
+        sigma = self.rng("blur").uniform(6.0, 10.0) * clip.strength * max(clip.scale, MIN_SCALE)
+        self.sigma = np.maximum(self.profile("sigma", sigma), 0.5)
+        self.hit = self.drawn_things() if hit is None else hit
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Blur them."""
+        sigma = float(self.sigma[index])
+        share = np.minimum(2.0 * self.share(self.hit, index, sigma), 1.0)
+        return pixels + share * (blurred(pixels, sigma) - pixels)
+
+
+class LensDrops(LocalCorruption):
+    """Drops on the lens, 5 to 9 of them (times severity / 3), that bend and blur what is behind and creep down.
+
+    Radius U(0.06, 0.13) of the short side; a drop shows its surroundings upside down, as a small lens does. They cover
+    places of the frame, so that objects go in and out of them.
+    """
+
+    name = "lens_drops"
+
+    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+        super().__init__(clip, layers)
+        rng, (height, width) = self.rng("drops"), clip.size
+        count = max(1, round(int(rng.integers(5, 10)) * clip.strength))
+        self.centre = rng.uniform(size=(count, 2)) * (width, height)
+        self.radius = rng.uniform(0.06, 0.13, count) * min(clip.size)
+        self.speed = rng.uniform(0.0, 0.004, count) * min(clip.size)
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Look through them."""
+        height, width = self.clip.size
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        source_x, source_y, share = x.copy(), y.copy(), np.zeros((height, width), np.float32)
+        for (left, top), radius, speed in zip(self.centre, self.radius, self.speed, strict=True):
+            dx, dy = x - np.float32(left), y - np.float32(top + speed * index)
+            inside = np.clip(1.0 - (dx * dx + dy * dy) / np.float32(radius * radius), 0.0, 1.0)
+            covered = inside > 0
+            source_x[covered] = (x - 2.4 * dx)[covered]
+            source_y[covered] = (y - 2.4 * dy)[covered]
+            share = np.maximum(share, np.minimum(4.0 * inside, 1.0))
+        bent = cv2.remap(pixels, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101).astype(
+            np.float32
+        )
+        seen = blurred(bent, 3.0 * max(self.clip.scale, MIN_SCALE))
+        return pixels + share[..., None] * (seen - pixels)
+
+
+class Mixed(LocalCorruption):
+    """Each thing has a fate of its own: clear, in fog, in the dark or out of focus; in half of the clips seen through drops.
+
+    Fates go round in random order, so that no two of four neighbours share one.
+    """
+
+    name = "mixed"
+
+    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+        super().__init__(clip, layers)
+        rng, count = self.rng("fates"), len(layers.depth)
+        fates = np.concatenate([rng.permutation(4) for _ in range(count // 4 + 1)])[:count]
+        self.parts: list[LocalCorruption] = [
+            LocalBlur(clip, layers, fates == 1),
+            LowLight(clip, layers, fates == 2),
+            DepthFog(clip, layers, fates == 3),
+        ]
+        if rng.random() < 0.5:
+            self.parts.append(LensDrops(clip, layers))
+
+    def degrade(self, pixels: Pixels, index: int) -> Pixels:
+        """Degrade each thing in its own way."""
+        for part in self.parts:
+            pixels = part.degrade(pixels, index)
+        return pixels
+
+
+LOCAL_CORRUPTIONS: dict[str, type[LocalCorruption]] = {
+    kind.name: kind for kind in (DepthFog, LowLight, LocalBlur, LensDrops, Mixed)
+}
+
+
+def corrupt_locally(
+    frames: Tensor,
+    name: str,
+    layers: Layers,
+    *,
+    clip_name: str,
+    seed: int = 0,
+    severity: float = PRESET_SEVERITY,
+    indices: Sequence[int] | None = None,
+) -> Tensor:
+    """Degrade the things of a clip, each in its own way.
+
+    Args:
+        frames: ``(N, 3, H, W)`` uint8, RGB, on any device.
+        name: Key of :data:`LOCAL_CORRUPTIONS`.
+        layers: Of the whole clip, ``T`` frames.
+        clip_name: Identity of the clip; part of every seed.
+        seed: Seed of the experiment.
+        severity: In (0, 5]; 3 is what the classes say.
+        indices: Index in the clip of each frame; None means ``0 .. N - 1``.
+
+    Returns:
+        ``(N, 3, H, W)`` uint8 on the same device.
+
+    Raises:
+        UnknownName: If there is no such degradation.
+        UserError: If the severity is outside (0, 5].
+        ValueError: If shapes do not fit.
+    """
+    if name not in LOCAL_CORRUPTIONS:
+        raise UnknownName.of("local corruption", name, LOCAL_CORRUPTIONS)
+    length = len(layers.labels)
+    spec = ClipSpec(clip_name, length, (int(frames.shape[-2]), int(frames.shape[-1])), seed, severity)
+    return LOCAL_CORRUPTIONS[name](spec, layers).apply(frames, indices)
+
+
+def random_part(rng: np.random.Generator, count: int) -> NDArray[np.bool_]:
+    """``(count,)`` of which each is true with probability one half; one at least, and of two or more never all.
+
+    >>> random_part(np.random.default_rng(0), 1).tolist()
+    [True]
+    """
+    chosen = rng.random(count) < 0.5
+    if chosen.all() or not chosen.any():
+        chosen[:] = False
+        chosen[rng.integers(count)] = True
+    return chosen
+
+
+def blurred(image: Pixels, sigma: float) -> Pixels:
+    """Gaussian blur, edges reflected."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101), np.float32)
