@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
+from datamodules.release_prompts import follows_release
 from datamodules.resumable import ResumableLoader
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
@@ -27,7 +28,8 @@ class CorruptedVOS(Data):
     """Videos with masks of their objects, from one folder or several.
 
     Training clips are consecutive frames, corrupted and augmented on the fly: nothing is written, and each epoch has
-    clips of its own. Evaluation has whole videos, clean or under any of the corruptions.
+    clips of its own. Evaluation has whole videos, clean or under any of the corruptions. Under the protocol ``release`` of
+    the model, objects and points are chosen as the public evaluator chooses them.
 
     Args:
         root: Folder that holds ``JPEGImages`` and ``Annotations``, or ``train`` with these in it. None:
@@ -74,6 +76,7 @@ class CorruptedVOS(Data):
         self.binary = binary
         self.seed = seed
         self.workers = workers
+        self.prompt: str | None = None
         self._announced: set[str] = set()
         self._found: dict[tuple[str, Split, str | None], tuple[SequenceRecord, ...]] = {}
 
@@ -136,7 +139,9 @@ class CorruptedVOS(Data):
 
     def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
         videos = self._videos(split, settings)
-        dataset = VosVideos(videos, settings, self.binary, tagged=len(self.roots) > 1)
+        release = follows_release(self.trainer)
+        dataset = VosVideos(videos, settings, self.binary, tagged=len(self.roots) > 1, release=release)
+        self.prompt = dataset.settings.prompt
         for note in dataset.notes:
             self._say(f"{self.name}: {note}")
         return DataLoader(dataset, batch_size=None, num_workers=0)

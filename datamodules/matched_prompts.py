@@ -10,12 +10,10 @@ import torch
 
 from datamodules.luma import read_lumas
 from datamodules.prompt_files import PromptFile
-from datamodules.vos_masks import read_ids
+from datamodules.vos_masks import read_ids, visible_ids
 from robustvos.errors import BadPrompt
 from robustvos.types import Prompt
-from robustvos.video.annotations import ids_in
 from robustvos.video.layouts import SequenceRecord
-from robustvos.video.masks import VOID
 from robustvos.video.naming import name_some
 
 
@@ -124,7 +122,7 @@ def prompts_from_file(
     frame, path = next((i, path) for i, path in enumerate(record.annotation_paths) if path is not None)
     size = record.open_frames().size
     ids, lumas = read_ids(path, size), read_lumas(path)
-    seen = sorted(ids_in(ids) - {0, VOID})
+    seen = visible_ids(ids)
     object_of = {lumas[object_id]: object_id for object_id in reversed(seen)}
     absent = [entry.luma for entry in told.objects if entry.luma not in object_of]
     where = f"{file.path}, video '{key}'"

@@ -17,7 +17,7 @@ from datamodules.prompting import prompt_file_of
 from datamodules.published_sets import PUBLISHED
 from datamodules.real_adverse_trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
 from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
-from datamodules.release_prompts import RELEASE_PROMPT
+from datamodules.release_prompts import RELEASE_PROMPT, follows_release
 from datamodules.vos_source import DATA_VARIABLE
 from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.naming import name_some
@@ -96,7 +96,7 @@ class RealAdverse(Data):
         if found.unannotated:
             count = len(found.unannotated)
             notes.append(f"{count} clips have no annotation and are left out: {name_some(found.unannotated)}")
-        release = getattr(getattr(self.trainer, "lightning_module", None), "protocol", "davis") == "release"
+        release = follows_release(self.trainer)
         if self.prompt_file is None:
             self.prompt = self.given_prompt or (RELEASE_PROMPT if release else "mask")
         else:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from torch.utils.data import Dataset
 
 from datamodules.matched_prompts import ClipPrompts
 from datamodules.prompting import prompts_where_first_seen
 from datamodules.real_adverse_trees import AdverseClip
-from datamodules.release_prompts import lowest_by_luma, random_points
+from datamodules.release_prompts import release_prompts
 from datamodules.vos_masks import VideoMasks, object_ids_of
-from robustvos.seeding import derive_seed
 from robustvos.types import Prompt, Video
-from robustvos.video.prompts import parse_prompt_kind, prompt_from_mask
 
 CITYSCAPES = (
     "road",
@@ -104,7 +101,7 @@ class AdverseVideos(Dataset):
     def _prompts(self, clip: AdverseClip, size: tuple[int, int]) -> tuple[Prompt, ...]:
         record, rules = clip.record, self.rules
         if rules.release:
-            return _prompts_of_release(clip, size, rules.prompt, rules.max_objects)
+            return release_prompts(record, size, rules.prompt, rules.max_objects)
         object_ids = object_ids_of(record.name, record.annotation_paths, size, False)[: rules.max_objects]
         masks = VideoMasks(record.annotation_paths, object_ids, size)
         return prompts_where_first_seen(record.name, masks, object_ids, rules.prompt)
@@ -115,34 +112,3 @@ class AdverseVideos(Dataset):
             return {f"class:{object_id}": name for object_id, name in told.items()}
         names = {i: CITYSCAPES[i] if i < len(CITYSCAPES) else f"class {i}" for i in object_ids}
         return {f"class:{object_id}": name for object_id, name in {**names, **told}.items()}
-
-
-def _prompts_of_release(clip: AdverseClip, size: tuple[int, int], prompt: str, limit: int | None) -> tuple[Prompt, ...]:
-    """Objects of the first key frame that shows any; those that appear later are not tracked."""
-    record = clip.record
-    frame, path, seen = _first_with_objects(clip, size)
-    object_ids = lowest_by_luma(seen, path, limit)
-    masks = VideoMasks(record.annotation_paths, object_ids, size)[frame]
-    assert masks is not None
-    kind = parse_prompt_kind(prompt)
-    if kind.name == "points":
-        return random_points(masks, object_ids, kind.points, frame)
-    seed = derive_seed(record.name)
-    return tuple(
-        prompt_from_mask(mask, object_id, prompt, frame, seed)
-        for mask, object_id in zip(masks, object_ids, strict=True)
-    )
-
-
-def _first_with_objects(clip: AdverseClip, size: tuple[int, int]) -> tuple[int, Path, tuple[int, ...]]:
-    record = clip.record
-    annotated = [(frame, path) for frame, path in enumerate(record.annotation_paths) if path is not None]
-    every = object_ids_of(record.name, [path for _, path in annotated], size, False)  # says so if there is none
-    masks = VideoMasks(record.annotation_paths, every, size)
-    for frame, path in annotated:
-        shown = masks[frame]
-        assert shown is not None
-        seen = tuple(i for i, mask in zip(every, shown, strict=True) if bool(mask.any()))
-        if seen:
-            return frame, path, seen
-    raise AssertionError("object_ids_of has seen an object")

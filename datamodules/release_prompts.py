@@ -4,16 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datamodules.luma import read_lumas
+from datamodules.vos_masks import VideoMasks, object_ids_of, read_ids, visible_ids
+from robustvos.seeding import derive_seed
 from robustvos.types import Prompt
+from robustvos.video.layouts import SequenceRecord
+from robustvos.video.prompts import parse_prompt_kind, prompt_from_mask
 
 RELEASE_SEED = 42
 RELEASE_PROMPT = "points:3"
+RELEASE_OBJECTS = 3  # of a clip, except in ACDC-Video
+
+
+def follows_release(trainer: Any) -> bool:
+    """Whether the model that ``trainer`` runs is scored by the protocol ``release``; not without a trainer."""
+    return getattr(getattr(trainer, "lightning_module", None), "protocol", "davis") == "release"
+
+
+def release_prompts(
+    record: SequenceRecord, size: tuple[int, int], prompt: str, limit: int | None, binary: bool = False
+) -> tuple[Prompt, ...]:
+    """Prompts for the objects of the first annotated frame that shows any; those that appear later are not tracked.
+
+    Args:
+        record: The clip.
+        size: ``(H, W)`` of its frames.
+        prompt: ``mask``, ``box`` or ``points:N``; points are drawn by :func:`random_points`.
+        limit: See :func:`lowest_by_luma`.
+        binary: Masks are black and white.
+
+    Raises:
+        BadMask: If no annotation shows an object, or one cannot be read.
+    """
+    frame, path, seen = _first_with_objects(record, size, binary)
+    object_ids = lowest_by_luma(seen, path, limit)
+    masks = VideoMasks(record.annotation_paths, object_ids, size, binary)[frame]
+    assert masks is not None
+    return prompts_of_masks(masks, object_ids, prompt, frame, derive_seed(record.name))
+
+
+def prompts_of_masks(
+    masks: Tensor, object_ids: Sequence[int], prompt: str, frame: int, seed: int
+) -> tuple[Prompt, ...]:
+    """A prompt of one kind for each of ``(O, H, W)`` masks, none empty; points are those of :func:`random_points`."""
+    kind = parse_prompt_kind(prompt)
+    if kind.name == "points":
+        return random_points(masks, object_ids, kind.points, frame)
+    return tuple(
+        prompt_from_mask(mask, object_id, prompt, frame, seed)
+        for mask, object_id in zip(masks, object_ids, strict=True)
+    )
 
 
 def lowest_by_luma(object_ids: Sequence[int], mask_path: Path, limit: int | None) -> tuple[int, ...]:
@@ -45,3 +91,15 @@ def random_points(masks: Tensor, object_ids: Sequence[int], count: int, frame: i
         points = torch.from_numpy(np.stack([columns[drawn], rows[drawn]], axis=1)).float()
         prompts.append(Prompt(object_id, points=points, labels=torch.ones(len(points), dtype=torch.int32), frame=frame))
     return tuple(prompts)
+
+
+def _first_with_objects(
+    record: SequenceRecord, size: tuple[int, int], binary: bool
+) -> tuple[int, Path, tuple[int, ...]]:
+    """Index and annotation of the first frame with an object, and its objects."""
+    for frame, path in enumerate(record.annotation_paths):
+        seen = () if path is None else visible_ids(read_ids(path, size, binary))
+        if path is not None and seen:
+            return frame, path, seen
+    object_ids_of(record.name, record.annotation_paths, size, binary)  # says why there is none
+    raise AssertionError("object_ids_of has seen an object")

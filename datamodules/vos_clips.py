@@ -14,12 +14,11 @@ from datamodules.clip_sampling import ClipSampler, Window
 from datamodules.corruption import Corruption, corrupt_training_clip
 from datamodules.geometric import Geometric, Warp, draw_warp, warp_frames, warp_ids
 from datamodules.photometric import Photometric, augment_photometrically
-from datamodules.vos_masks import read_ids
+from datamodules.vos_masks import read_ids, visible_ids
 from robustvos.errors import BadMask
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip
-from robustvos.video.annotations import ids_in
-from robustvos.video.masks import VOID, masks_from_ids
+from robustvos.video.masks import masks_from_ids
 
 
 @dataclass(frozen=True)
@@ -154,4 +153,4 @@ def visible(ids: Tensor) -> list[int]:
     >>> visible(torch.tensor([[0, 7], [255, 2]], dtype=torch.uint8))
     [2, 7]
     """
-    return sorted(ids_in(ids.numpy()) - {0, VOID})
+    return list(visible_ids(ids.numpy()))

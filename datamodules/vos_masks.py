@@ -38,6 +38,15 @@ def read_ids(path: Path, size: tuple[int, int], binary: bool = False) -> np.ndar
     return (ids != 0).astype(np.uint8) if binary else ids
 
 
+def visible_ids(ids: np.ndarray) -> tuple[int, ...]:
+    """Objects in an ``(H, W)`` uint8 map, ascending; neither background nor void.
+
+    >>> visible_ids(np.array([[0, 7], [255, 2]], dtype=np.uint8))
+    (2, 7)
+    """
+    return tuple(sorted(ids_in(ids) - {0, VOID}))
+
+
 def object_ids_of(name: str, paths: Sequence[Path | None], size: tuple[int, int], binary: bool) -> tuple[int, ...]:
     """Every object that a video's annotations show, ascending.
 

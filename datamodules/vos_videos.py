@@ -11,9 +11,10 @@ from datamodules.corruption import check_conditions, corrupted_video
 from datamodules.matched_prompts import ClipPrompts, match_prompts
 from datamodules.prompt_files import read_prompt_file
 from datamodules.prompting import prompt_file_of, prompts_where_first_seen
+from datamodules.release_prompts import RELEASE_OBJECTS, RELEASE_PROMPT, release_prompts
 from datamodules.vos_masks import VideoMasks, object_ids_of
 from robustvos.errors import UserError
-from robustvos.types import Video
+from robustvos.types import Prompt, Video
 from robustvos.video.layouts import SequenceRecord
 
 
@@ -26,7 +27,9 @@ class EvaluationVideos:
         severity: Strength of the corruptions, 1 to 5.
         preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
         prompt: ``mask``, ``box`` or ``points:N``, for each object on the first annotated frame that shows it; or the path
-            of a prompt file (:mod:`datamodules.prompt_files`), which names the videos and objects to track.
+            of a prompt file (:mod:`datamodules.prompt_files`), which names the videos and objects to track. None:
+            ``mask``, or ``points:3`` under the protocol ``release``.
+        max_objects: At most so many of a video, those of the lowest ids; None: all, or 3 under the protocol ``release``.
         max_frames: Use the first so many frames of each video; None: all.
         limit: Use the first so many videos; None: all.
         image_set: Text file with one video a line, to use instead of the dataset's own list.
@@ -39,7 +42,8 @@ class EvaluationVideos:
     conditions: tuple[str, ...] = ("clean",)
     severity: float = 3.0
     preset: str = "intended"
-    prompt: str = "mask"
+    prompt: str | None = None
+    max_objects: int | None = None
     max_frames: int | None = None
     limit: int | None = None
     image_set: str | None = None
@@ -47,11 +51,21 @@ class EvaluationVideos:
 
     def __post_init__(self) -> None:
         check_conditions(tuple(self.conditions))
-        prompt_file_of(self.prompt)
-        for name in ("max_frames", "limit"):
+        if self.prompt is not None:
+            prompt_file_of(self.prompt)
+        for name in ("max_objects", "max_frames", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; give 1 or more, or null for all")
+
+
+def under_protocol(settings: EvaluationVideos, release: bool) -> EvaluationVideos:
+    """The settings with the protocol's prompt and number of objects where none is given."""
+    return replace(
+        settings,
+        prompt=settings.prompt or (RELEASE_PROMPT if release else "mask"),
+        max_objects=settings.max_objects or (RELEASE_OBJECTS if release else None),
+    )
 
 
 class VosVideos(Dataset):
@@ -62,6 +76,7 @@ class VosVideos(Dataset):
         settings: Conditions, prompts, limits.
         binary: Masks are black and white.
         tagged: Whether results are to be grouped by dataset; videos then bear the dataset's name before their own.
+        release: Choose objects and points as the public evaluator does (:mod:`datamodules.release_prompts`).
 
     Attributes:
         notes: One line for each kind of thing that the prompt file leaves out.
@@ -76,18 +91,20 @@ class VosVideos(Dataset):
         settings: EvaluationVideos,
         binary: bool = False,
         tagged: bool = False,
+        release: bool = False,
     ) -> None:
         self.videos = tuple(videos)[: settings.limit]
-        self.settings = settings
+        self.settings = settings = under_protocol(settings, release)
+        self.release = release
         self.binary = binary
         self.tagged = tagged
         self.notes: list[str] = []
         self._told: dict[str, ClipPrompts] = {}
-        path = prompt_file_of(settings.prompt)
+        path = prompt_file_of(settings.prompt or "mask")
         if path is not None:
             file = read_prompt_file(path)
             named = [(record.name, replace(record, name=self._name(source, record))) for source, record in self.videos]
-            matched = match_prompts(file, named, limit=None, by_luma=False)
+            matched = match_prompts(file, named, settings.max_objects, by_luma=release)
             self.notes, self._told = matched.describe(file), matched.clips
             self.videos = tuple(video for video in self.videos if self._name(*video) in self._told)
 
@@ -117,13 +134,9 @@ class VosVideos(Dataset):
         )
         frames = record.open_frames()
         name = self._name(source, record)
-        told = self._told.get(name)
-        if told is None:
-            object_ids = object_ids_of(record.name, record.annotation_paths, frames.size, self.binary)
-        else:
-            object_ids = tuple(sorted(prompt.object_id for prompt in told.prompts))
+        prompts = self._prompts(replace(record, name=name), frames.size)
+        object_ids = tuple(sorted(prompt.object_id for prompt in prompts))
         masks = VideoMasks(record.annotation_paths, object_ids, frames.size, self.binary)
-        prompts = told.prompts if told else prompts_where_first_seen(name, masks, object_ids, self.settings.prompt)
         return Video(
             name=name,
             frames=frames,
@@ -134,6 +147,16 @@ class VosVideos(Dataset):
             size=frames.size,
             tags={"dataset": source} if self.tagged else {},
         )
+
+    def _prompts(self, record: SequenceRecord, size: tuple[int, int]) -> tuple[Prompt, ...]:
+        settings, kind = self.settings, self.settings.prompt or "mask"
+        if record.name in self._told:
+            return self._told[record.name].prompts
+        if self.release:
+            return release_prompts(record, size, kind, settings.max_objects, self.binary)
+        object_ids = object_ids_of(record.name, record.annotation_paths, size, self.binary)[: settings.max_objects]
+        masks = VideoMasks(record.annotation_paths, object_ids, size, self.binary)
+        return prompts_where_first_seen(record.name, masks, object_ids, kind)
 
     def _name(self, source: str, record: SequenceRecord) -> str:
         return f"{source}_{record.name}" if self.tagged else record.name

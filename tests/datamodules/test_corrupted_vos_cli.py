@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -63,6 +64,21 @@ def test_test_scores_every_condition_under_the_name_of_the_dataset(tree, elsewhe
     rows = {(row["clip"], row["object"], row["tags"]["corruption"], row["frames"]) for row in results["objects"]}
     # Frames 0 and 3 are the ends; object 2 is seen from frame 2 on.
     assert rows == {("bear", i, name, 3 - i) for i in (1, 2) for name in ("clean", "fog")}
+
+
+def test_release_clicks_three_points_on_three_objects_and_says_so(make_tree, elsewhere):
+    made = make_tree("crowd")
+    ids = np.zeros((48, 64), np.uint8)
+    for i in range(4):
+        ids[8:40, 16 * i + 2 : 16 * i + 14] = i + 1
+    made.video("a", [ids] * 3)
+    data = ["--data", "mose", "--data.root", str(made.root), "--data.test.conditions", "[clean, snow]"]
+    run_release = ["--model.protocol", "release", *QUICK[:2], "--run", "own"]
+    assert run("test", "--model", "sam2", *RANDOM, *data, *run_release) == 0
+    results = json.loads((elsewhere / "runs/own/version_0/results.json").read_text())
+    assert (results["protocol"], results["prompt"]) == ("release", "points:3")
+    rows = {(row["object"], row["tags"]["corruption"], row["frames"]) for row in results["objects"]}
+    assert rows == {(i, name, 3) for i in (1, 2, 3) for name in ("clean", "snow")}
 
 
 def test_predict_needs_no_more_than_the_first_mask(make_tree, moving_boxes):
