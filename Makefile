@@ -66,6 +66,14 @@ fit-%: setup ## train --model %
 test-%: setup ## test --model % on the embedded shapes
 	$(RUN) test --model $* --run $*
 
+SCALE ?= embedded
+
+table%: setup ## a table of the RobustPVOS paper, 2 to 8: train and test its rows; SCALE=full with weights and data
+	$(RUN) experiment table$* --scale $(SCALE)
+
+experiment-%: setup ## the same for any file in configs/experiments, e.g. experiment-object_specific
+	$(RUN) experiment $* --scale $(SCALE)
+
 SYSTEMS ?= moga lora layernorm
 ARGS ?=
 SBATCH ?=

@@ -59,7 +59,7 @@ def run_loop(argv: list[str]) -> object:
     import datamodules
     import lightning_modules
     from robustvos.commands.config_files import defaults_as_json
-    from robustvos.commands.loop_config import TRAINER_DEFAULTS, trainer_settings
+    from robustvos.commands.loop_config import TRAINER_DEFAULTS, note_trained, trainer_settings
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
     from robustvos.commands.requirements import check_run
@@ -100,7 +100,7 @@ def run_loop(argv: list[str]) -> object:
                 return super().instantiate_trainer(**kwargs)
 
         def after_fit(self) -> None:
-            self.model.print(next_step(getattr(self.trainer.checkpoint_callback, "last_model_path", "")))
+            self.model.print(next_step(note_trained(self.trainer)))
 
     with refusing(MisconfigurationException):
         return Loops(

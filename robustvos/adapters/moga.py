@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -31,8 +32,10 @@ from robustvos.adapters.pointers import (
     pointer_tokens,
 )
 from robustvos.errors import UnknownName, UserError
+from robustvos.seeding import generator
 
 Conditioning = Literal["object", "memory", "none"]
+Gates = Literal["learned", "shuffled", "open"]
 
 
 class MoGA(Adapter):
@@ -50,6 +53,8 @@ class MoGA(Adapter):
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
         gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
+        gates: What evaluation uses: the ``learned`` gates; the same ``shuffled`` over the components of each projection, so
+            that as many are open, but not those; or all ``open``. Training always uses the learned ones.
 
     Attributes:
         rank: ``R``; known once attached.
@@ -78,6 +83,7 @@ class MoGA(Adapter):
         scale: float = 1.0,
         layer_norms: str | Sequence[str] = "image_encoder",
         gate_bias: float = 1.0,
+        gates: Gates = "learned",
     ) -> None:
         super().__init__()
         projections.check_rank(rank)
@@ -87,6 +93,8 @@ class MoGA(Adapter):
             raise UserError(f"tau is {tau}; a temperature must be above 0")
         if conditioning not in get_args(Conditioning):
             raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
+        if gates not in get_args(Gates):
+            raise UnknownName.of("gates", gates, get_args(Gates))
         self.wanted_rank = rank
         self.tau = tau
         self.conditioning = conditioning
@@ -94,6 +102,7 @@ class MoGA(Adapter):
         self.scale = scale
         self.layer_norms = layer_norms
         self.gate_bias = gate_bias
+        self.evaluated_gates = gates
         self.object_to_clip: Tensor | None = None
         self.record_gates = False
         self.gates: dict[str, Tensor] = {}
@@ -140,8 +149,8 @@ class MoGA(Adapter):
             return
         pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
         self._open = [
-            dict(zip(projections.PROJECTIONS, self._gates_of(gate, pointers).unbind(1), strict=True))
-            for gate in self.pointer_gates
+            dict(zip(projections.PROJECTIONS, self._altered(self._gates_of(gate, pointers), i).unbind(1), strict=True))
+            for i, gate in enumerate(self.pointer_gates)
         ]
         if self.record_gates:
             self.gates = {
@@ -159,6 +168,18 @@ class MoGA(Adapter):
             return self._binary(gate(pointers)).mean(0)
         means, clip_row = mean_per_clip(pointers, self.object_to_clip)
         return self._binary(gate(means))[clip_row]
+
+    def _altered(self, gates: Tensor, layer: int) -> Tensor:
+        """What becomes of a layer's gates ``(B, N, R)`` in evaluation."""
+        if self.training or self.evaluated_gates == "learned":
+            return gates
+        if self.evaluated_gates == "open":
+            return gates.new_ones(gates.shape)
+        orders = [
+            torch.randperm(gates.shape[-1], generator=generator("shuffled gates", layer, projection))
+            for projection in range(gates.shape[1])
+        ]
+        return gates.gather(2, torch.stack(orders).to(gates.device).expand(len(gates), -1, -1))
 
     def _binary(self, logits: Tensor) -> Tensor:
         return sampled_gate(logits, self.tau) if self.training else decided_gate(logits)

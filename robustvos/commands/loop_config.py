@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import torch
 
 from robustvos.errors import CheckpointNotFound
 from robustvos.state_dicts import read_checkpoint
+from robustvos.video.atomic import atomic_write_text
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -71,3 +75,15 @@ def check_checkpoint(path: Any) -> None:
         )
     if Path(path).suffix != ".safetensors":
         read_checkpoint(Path(path))
+
+
+def note_trained(trainer: Any) -> str:
+    """Leave ``trained.json`` in the folder of a run that was trained to its end; returns its last checkpoint, or nothing.
+
+    :mod:`robustvos.commands.experiment` reads it, so that what is trained is not trained again.
+    """
+    last = str(getattr(trainer.checkpoint_callback, "last_model_path", "") or "")
+    if last and trainer.is_global_zero and trainer.state.finished:
+        content = {"checkpoint": last, "command": shlex.join(sys.argv[1:])}
+        atomic_write_text(Path(last).parent.parent / "trained.json", json.dumps(content))
+    return last

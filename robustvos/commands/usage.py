@@ -12,6 +12,7 @@ TOOLS = {
     "track": "follow objects through any video or folder of frames",
     "corrupt": "corrupted copies of a dataset or of videos",
     "score": "J and F of a folder of masks against another",
+    "experiment": "every row of a table of the paper, trained, tested and tabled",
     "report": "one page of tables and pictures from any number of runs",
     "inspect": "modules and parameters of a system",
     "export": "the trained weights of a run, as safetensors or in the public MoGA release's form",
@@ -29,5 +30,5 @@ def usage() -> str:
     """The list of subcommands."""
     lines = ["usage: python cli.py COMMAND [OPTIONS]   (each has --help; --debug shows tracebacks)", ""]
     for title, group in (("loops", LOOPS), ("tools", TOOLS)):
-        lines += [f"{title}:", *(f"  {name:<9} {text}" for name, text in group.items()), ""]
+        lines += [f"{title}:", *(f"  {name:<10} {text}" for name, text in group.items()), ""]
     return "\n".join([*lines, _NAMES])

@@ -26,9 +26,11 @@ _SPECIAL = {
 }
 
 
-def latex_document(title: str, sections: Sequence[tuple[Section, Sequence[Table]]]) -> str:
+def latex_document(
+    title: str, sections: Sequence[tuple[Section, Sequence[Table]]], leading: Sequence[Table] = ()
+) -> str:
     r"""Every table as a ``table`` environment, to be read by ``\input``; comments name title and section."""
-    parts = [f"% {_comment(title)}", r"% needs \usepackage{booktabs}"]
+    parts = [f"% {_comment(title)}", r"% needs \usepackage{booktabs}", *map(latex_table, leading)]
     for section, tables in sections:
         parts.append(f"% {_comment(section.title)}")
         parts += [latex_table(table, section.title) for table in tables]

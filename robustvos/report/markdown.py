@@ -8,11 +8,14 @@ from robustvos.report.sections import Section
 from robustvos.report.table import Table, cell_text, is_emphasised
 
 
-def markdown_document(title: str, sections: Sequence[tuple[Section, Sequence[Table]]]) -> str:
-    """All tables of all sections, under headings."""
+def markdown_document(
+    title: str, sections: Sequence[tuple[Section, Sequence[Table]]], leading: Sequence[Table] = ()
+) -> str:
+    """The leading tables, then all tables of all sections, under headings."""
     parts = [f"# {escape(title)}"]
-    for section, tables in sections:
-        parts.append(f"## {escape(section.title)}")
+    groups = [("Experiment", leading)] if leading else []
+    for heading, tables in [*groups, *((section.title, tables) for section, tables in sections)]:
+        parts.append(f"## {escape(heading)}")
         for table in tables:
             parts += [f"### {escape(table.title)}", markdown_table(table), escape(table.caption)]
     return "\n\n".join(parts) + "\n"

@@ -81,6 +81,15 @@ def published_for(dataset: str) -> tuple[Published, ...]:
     return tuple(table for table in _TABLES if table.dataset == dataset)
 
 
+def published_table(number: int, paper: str = ROBUSTPVOS) -> tuple[Published, ...]:
+    """Every part of one table of a paper, dataset by dataset; none if it is not kept here.
+
+    >>> [part.dataset for part in published_table(2)]
+    ['mvseg_adv', 'acdc_video', 'youtube_vos_c', 'youtube_vos']
+    """
+    return tuple(table for table in _TABLES if table.table == number and table.paper == paper)
+
+
 def _table2(dataset: str, clips: int, *rows: tuple[str, tuple[float, ...]]) -> Published:
     return Published(
         dataset=dataset,

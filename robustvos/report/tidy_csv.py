@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from robustvos.report.sections import Section
 from robustvos.report.table import Table
@@ -29,25 +29,32 @@ FIELDS = (
 )
 
 
-def csv_document(sections: Sequence[tuple[Section, Sequence[Table]]]) -> str:
+def csv_document(sections: Sequence[tuple[Section, Sequence[Table]]], leading: Sequence[Table] = ()) -> str:
     """Every figure of every table. Scores are fractions; an unknown number is an empty field.
 
-    ``source`` is ``measured``, or the publication the figure was copied from.
+    ``source`` is ``measured``, or the publication the figure was copied from. The leading tables may be of several datasets
+    and name none.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(FIELDS)
-    for section, tables in sections:
+    groups = [(("", "", ""), leading)]
+    groups += [((section.dataset, section.protocol, section.prompt), tables) for section, tables in sections]
+    for where, tables in groups:
         for table in tables:
-            for row in table.rows:
-                for column, metric, cell in zip(table.columns, table.metrics, row.cells, strict=True):
-                    if cell is None:
-                        continue
-                    where = (section.dataset, section.protocol, section.prompt, table.kind, table.title)
-                    numbers = (_number(v) for v in (cell.mean, cell.low, cell.high, cell.std))
-                    counts = (count or "" for count in (cell.clips, cell.objects))
-                    writer.writerow((*where, row.name, row.source or "measured", column, metric, *numbers, *counts))
+            writer.writerows((*where, *line) for line in _lines(table))
     return buffer.getvalue()
+
+
+def _lines(table: Table) -> Iterator[tuple[object, ...]]:
+    """One tuple a figure."""
+    for row in table.rows:
+        for column, metric, cell in zip(table.columns, table.metrics, row.cells, strict=True):
+            if cell is None:
+                continue
+            numbers = (_number(v) for v in (cell.mean, cell.low, cell.high, cell.std))
+            counts = (count or "" for count in (cell.clips, cell.objects))
+            yield table.kind, table.title, row.name, row.source or "measured", column, metric, *numbers, *counts
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,132 @@
+"""``cli.py experiment NAME``: train and test every row of a table, then print it beside the paper's."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustvos.commands.experiment_plan import RUNS, Evaluation, Fit, Plan, read_plan, scale_name
+from robustvos.commands.tool import run_tool
+from robustvos.errors import UserError
+
+CLI = Path(__file__).resolve().parents[2] / "cli.py"
+_REFUSED = 2  # exit code of an error that the user can mend
+_ERROR = "error: "
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the subcommand."""
+    run_tool(experiment, argv, positional=["names"])
+
+
+def experiment(
+    names: list[str],
+    scale: str = "embedded",
+    out: Path = Path("experiments"),
+    only: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Train and test the rows of one or more experiments, and table them beside the papers' figures.
+
+    Experiments are files in configs/experiments: table2 to table8 of RobustPVOS and our own. What has been trained or
+    tested already, by another experiment too, is used again; a run that was broken off goes on. A row whose weights or
+    data are missing is left out, and the message says what to fetch. Everything is in runs/OUT/SCALE, the report in
+    runs/OUT/SCALE/report/NAMES.
+
+    Args:
+        names: Experiments, or YAML files of their form.
+        scale: What they run on: a file in configs/experiments/scales, or a path. `embedded` takes minutes on two
+            cores and needs no download, `full` is the papers' setting.
+        out: Folder below runs/.
+        only: `fit` or `test`: run, or list, these alone, and make no table.
+        dry_run: Print the commands that are left to run, one a line as `make slurm-jobs` takes them.
+    """
+    if only not in (None, "fit", "test"):
+        raise UserError(f"--only {only}: give fit or test")
+    folder = out / scale_name(scale)
+    plans = [read_plan(name, scale, folder) for name in names]
+    fits = _once(fit for plan in plans for fit in plan.fits if not fit.done)
+    tests = _once(test for plan in plans for test in plan.tests if test.results is None)
+    jobs: list[Fit | Evaluation] = [*(fits if only != "test" else []), *(tests if only != "fit" else [])]
+    if dry_run:
+        for job in jobs:
+            print(shlex.join(job.command()))
+        return
+    messages = run_jobs(jobs)
+    if only is None:
+        _report(plans, RUNS / folder, messages)
+    for message in dict.fromkeys(messages.values()):
+        print(f"left out: {message}")
+
+
+def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
+    """Run them in turn; returns, for each that was refused or depends on one, its folder and the reason.
+
+    Raises:
+        RuntimeError: If one fails for a reason that is not the user's to mend.
+    """
+    refused: dict[str, str] = {}
+    start = time.monotonic()
+    for number, job in enumerate(jobs, 1):
+        needs = job.fit if isinstance(job, Evaluation) else None
+        if needs is not None and str(needs.folder) in refused:
+            refused[str(job.folder)] = refused[str(needs.folder)]
+            continue
+        minutes = (time.monotonic() - start) / 60
+        print(f"[{number}/{len(jobs)}, {minutes:.0f} min] {shlex.join(job.command())}", flush=True)
+        code, error = _run(job.command())
+        if code == _REFUSED and error:
+            refused[str(job.folder)] = error
+        elif code:
+            raise RuntimeError(f"exit code {code} of: python cli.py {shlex.join(job.command())}")
+    return refused
+
+
+def _run(command: Sequence[str]) -> tuple[int, str]:
+    """Exit code, and the last line that begins with ``error:``; what is written to stderr is passed on as it comes."""
+    with subprocess.Popen([sys.executable, str(CLI), *command], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        tail = b""
+        while chunk := os.read(process.stderr.fileno(), 4096):
+            sys.stderr.buffer.write(chunk)
+            sys.stderr.flush()
+            tail = (tail + chunk)[-20_000:]
+    lines = [line for line in tail.decode(errors="replace").splitlines() if line.startswith(_ERROR)]
+    return process.returncode, lines[-1].removeprefix(_ERROR) if lines else ""
+
+
+def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> None:
+    """Print the tables, and write a page with them and everything behind them."""
+    from robustvos.report.experiments import RowRuns, experiment_tables
+    from robustvos.report.page import build_report
+    from robustvos.report.results import load_result
+    from robustvos.report.text import format_table
+
+    tables, paths = [], []
+    for plan in plans:
+        rows = []
+        for row in plan.rows:
+            found = [(test.dataset, test.results) for test in row.tests if test.results is not None]
+            paths += [path for _, path in found]
+            runs = [(dataset, load_result(path)) for dataset, path in found]
+            rows.append(RowRuns(row.title, row.published, tuple(runs)))
+        made = experiment_tables(plan.title, plan.table, plan.sets, rows, plan.reference)
+        tables += made
+        print()
+        for table in made:
+            print(format_table(table), end="\n\n")
+    if not paths:
+        raise UserError(f"nothing could be tested: {next(iter(messages.values()), 'no row has results')}")
+    out = folder / "report" / "-".join(plan.name for plan in plans)
+    title = ", ".join(plan.name for plan in plans)
+    page = build_report(sorted(set(paths)), out, title=f"robustvos {title}", reference="sam2", leading=tables)
+    print(f"report: {page}")
+
+
+def _once(jobs: object) -> list[Fit | Evaluation]:
+    return list(dict.fromkeys(jobs))  # type: ignore[call-overload]

@@ -1,0 +1,276 @@
+"""Experiments as files: which systems are trained how, and tested on what; and the commands that this comes to."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from robustvos.commands.config_files import read_yaml
+from robustvos.errors import UnknownName, UserError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "experiments"
+RUNS = Path("runs")
+_ADAPTER = "--model.adapter."
+_ROW = ("model", "system", "fit", "test", "published")
+_FILE = ("title", "table", "rows", "sets", "fit", "test", "seeds", "reference")
+_SCALE = ("fit", "test", "sets", "like")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One training run, shared by every row and every experiment that asks for the same.
+
+    Attributes:
+        name: Of its folder.
+        folder: Where its versions are: ``runs/<run>``.
+        arguments: Of ``cli.py fit``.
+    """
+
+    name: str
+    folder: Path
+    arguments: tuple[str, ...]
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """What the newest version of the run left last; None if there is nothing."""
+        found = _newest(self.folder, "checkpoints/last.ckpt")
+        return found
+
+    @property
+    def done(self) -> bool:
+        """Whether the newest version was trained to its end."""
+        trained = _newest(self.folder, "trained.json")
+        return trained is not None and self.checkpoint == trained.parent / "checkpoints" / "last.ckpt"
+
+    def command(self) -> list[str]:
+        """Arguments of ``cli.py``; a run that was broken off goes on where it stands."""
+        resume = ["--ckpt_path", str(self.checkpoint)] if self.checkpoint is not None and not self.done else []
+        return ["fit", *self.arguments, "--run", _run_name(self.folder), *resume]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One test run.
+
+    Attributes:
+        name: Of the system in results.
+        dataset: Key of the set that is tested on.
+        folder: Where its versions are.
+        arguments: Of ``cli.py test``.
+        fit: The training run that it needs; None: nothing is trained.
+    """
+
+    name: str
+    dataset: str
+    folder: Path
+    arguments: tuple[str, ...]
+    fit: Fit | None
+
+    @property
+    def results(self) -> Path | None:
+        """The newest ``results.json``; None if there is none."""
+        return _newest(self.folder, "results.json")
+
+    def command(self) -> list[str]:
+        """Arguments of ``cli.py``."""
+        weights = [] if self.fit is None else ["--ckpt_path", str(self.fit.checkpoint or _expected(self.fit.folder))]
+        name = ["--results.system", self.name]
+        return ["test", *self.arguments, *weights, *name, "--run", _run_name(self.folder)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the experiment's table.
+
+    Attributes:
+        title: As the table shows it.
+        published: Name of the paper's row or column beside it.
+        tests: Every test behind it, of all sets and seeds.
+    """
+
+    title: str
+    published: str
+    tests: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment at one scale.
+
+    Attributes:
+        name: Of its file.
+        title: One line.
+        table: Number of the paper's table; None: it is ours.
+        sets: Keys of what is tested on.
+        rows: What is compared.
+        reference: Title of the row that the others are compared with.
+    """
+
+    name: str
+    title: str
+    table: int | None
+    sets: tuple[str, ...]
+    rows: tuple[Row, ...]
+    reference: str
+    fits: tuple[Fit, ...] = field(default=())
+
+    @property
+    def tests(self) -> tuple[Evaluation, ...]:
+        """Every test once."""
+        return tuple(dict.fromkeys(test for row in self.rows for test in row.tests))
+
+
+def known_experiments() -> list[str]:
+    """Names of the files."""
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+def known_scales() -> list[str]:
+    """Names of the scales."""
+    return sorted(path.stem for path in (CONFIGS / "scales").glob("*.yaml"))
+
+
+def read_plan(name: str, scale: str, out: Path) -> Plan:
+    """Read an experiment's file for one scale.
+
+    Args:
+        name: Of a file in ``configs/experiments``, or a path.
+        scale: Of a file in ``configs/experiments/scales``, or a path. Where an experiment says different things at different
+            scales, one that is not named there takes what the scale it is ``like`` has.
+        out: Folder below ``runs/`` that everything goes to.
+
+    Raises:
+        UnknownName: If there is no such experiment, scale or set, or a file has a field that is not known.
+        UserError: If a file lacks something.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownName.of("experiment", name, known_experiments())
+    settings = _read_scale(scale)
+    scale = str(settings.get("like") or Path(scale).stem)
+    content = _checked(read_yaml(str(path)), _FILE, str(path))
+    for needed in ("title", "rows", "sets"):
+        if not content.get(needed):
+            raise UserError(f"{path} has no {needed}; see {CONFIGS / 'table2.yaml'}")
+    sets = tuple(_at(content["sets"], scale) or ())
+    for dataset in sets:
+        if dataset not in settings["sets"]:
+            raise UnknownName.of(f"set of scale {scale}", dataset, list(settings["sets"]))
+    planner = _Planner(scale, settings, content, RUNS / out)
+    rows = tuple(planner.row(str(title), row or {}) for title, row in content["rows"].items())
+    fits = tuple(dict.fromkeys(test.fit for row in rows for test in row.tests if test.fit is not None))
+    reference = str(content.get("reference") or rows[0].title)
+    return Plan(path.stem, str(content["title"]), content.get("table"), sets, rows, reference, fits)
+
+
+def scale_name(scale: str) -> str:
+    """Of the folder that holds everything of a scale."""
+    return Path(scale).stem if scale.endswith((".yaml", ".yml")) else scale
+
+
+def _read_scale(scale: str) -> Mapping[str, Any]:
+    path = Path(scale) if scale.endswith((".yaml", ".yml")) else CONFIGS / "scales" / f"{scale}.yaml"
+    if not path.is_file():
+        raise UnknownName.of("scale", scale, known_scales())
+    return _checked(read_yaml(str(path)), _SCALE, str(path))
+
+
+class _Planner:
+    def __init__(self, scale: str, settings: Mapping[str, Any], content: Mapping[str, Any], out: Path) -> None:
+        self.scale, self.settings, self.content, self.out = scale, settings, content, out
+        self.seeds = [int(seed) for seed in _at(content.get("seeds"), scale) or [0]]
+
+    def row(self, title: str, row: Mapping[str, Any]) -> Row:
+        row = _checked(row, _ROW, f"row '{title}'")
+        if "model" not in row:
+            raise UserError(f"row '{title}' names no model; see {CONFIGS / 'table2.yaml'}")
+        tests = []
+        for seed in self.seeds if row.get("fit") else self.seeds[:1]:
+            fit = self._fit(row, seed) if row.get("fit") else None
+            tests += [self._test(row, fit, dataset, seed) for dataset in _at(self.content["sets"], self.scale)]
+        return Row(title, str(row.get("published", title)), tuple(tests))
+
+    def _fit(self, row: Mapping[str, Any], seed: int) -> Fit:
+        own = "" if row["fit"] is True else _at(row["fit"], self.scale)
+        arguments = (
+            *_words(self.settings["fit"]),
+            "--model",
+            str(row["model"]),
+            *_words(_at(row.get("system"), self.scale)),
+            *_words(_at(self.content.get("fit"), self.scale)),
+            *_words(own),
+            "--seed_everything",
+            str(seed),
+            "--model.seed",
+            str(seed),
+            "--data.seed",
+            str(seed),
+        )
+        name = f"{row['model']}-{_digest(arguments)}"
+        return Fit(name, self.out / "fit" / name, arguments)
+
+    def _test(self, row: Mapping[str, Any], fit: Fit | None, dataset: str, seed: int) -> Evaluation:
+        arguments = (
+            *_words(self.settings["sets"][dataset]),
+            "--model",
+            str(row["model"]),
+            *_words(_at(row.get("system"), self.scale)),
+            *_words(self.settings.get("test")),
+            *_words(_at(self.content.get("test"), self.scale)),
+            *_words(_at(row.get("test"), self.scale)),
+        )
+        digest = _digest((*arguments, fit.name if fit else ""))
+        name = _system_name(str(row["model"]), arguments)
+        seeded = (*arguments, "--model.seed", str(seed)) if fit else arguments
+        return Evaluation(name, dataset, self.out / "test" / dataset / f"{row['model']}-{digest}", seeded, fit)
+
+
+def _checked(node: Mapping[str, Any], known: Sequence[str], where: str) -> Mapping[str, Any]:
+    for name in node:
+        if name not in known:
+            raise UnknownName.of(f"field of {where}", str(name), list(known))
+    return node
+
+
+def _at(value: Any, scale: str) -> Any:
+    """What holds at this scale, where a value may differ: ``{embedded: ..., full: ...}``."""
+    return value.get(scale) if isinstance(value, dict) else value
+
+
+def _words(text: Any) -> Iterator[str]:
+    return iter(shlex.split(str(text or "")))
+
+
+def _system_name(model: str, arguments: Sequence[str]) -> str:
+    """The model, and what is said of its adapter.
+
+    >>> _system_name("moga", ["--data", "shapes", "--model.adapter.rank", "8"])
+    'moga rank=8'
+    """
+    pairs = pairwise(arguments)
+    extra = [f"{flag.removeprefix(_ADAPTER)}={value}" for flag, value in pairs if flag.startswith(_ADAPTER)]
+    return " ".join([model, *extra])
+
+
+def _digest(arguments: Sequence[str]) -> str:
+    return hashlib.blake2b("\x1f".join(arguments).encode(), digest_size=4).hexdigest()
+
+
+def _run_name(folder: Path) -> str:
+    return folder.relative_to(RUNS).as_posix()
+
+
+def _expected(folder: Path) -> Path:
+    return folder / "version_0" / "checkpoints" / "last.ckpt"
+
+
+def _newest(folder: Path, file: str) -> Path | None:
+    """``file`` in the version of the highest number that has it."""
+    found = [path for path in folder.glob(f"version_*/{file}") if path.is_file()]
+    numbers = {path: int(path.relative_to(folder).parts[0].removeprefix("version_")) for path in found}
+    return max(found, key=lambda path: numbers[path], default=None)
