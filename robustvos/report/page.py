@@ -61,7 +61,14 @@ class SectionView:
         return max(len({entry["clip"] for entry in run.objects}) for _, run in self.section.runs)
 
 
-def build_report(runs: Sequence[Path], out: Path, *, title: str = "robustvos report", reference: str = "sam2") -> Path:
+def build_report(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    title: str = "robustvos report",
+    reference: str = "sam2",
+    leading: Sequence[Table] = (),
+) -> Path:
     """Write ``index.html``, ``tables.md``, ``tables.tex`` and ``tables.csv`` under ``out``.
 
     The page holds everything it shows: no file beside it and no network is needed to read it.
@@ -71,6 +78,7 @@ def build_report(runs: Sequence[Path], out: Path, *, title: str = "robustvos rep
         out: Folder to write to; made if missing. Each file is replaced as a whole.
         title: Heading of the page.
         reference: System that the others are compared with.
+        leading: Tables that come first: those of an experiment, whose rows may be of several datasets.
 
     Returns:
         Path of ``index.html``.
@@ -85,11 +93,12 @@ def build_report(runs: Sequence[Path], out: Path, *, title: str = "robustvos rep
     tabled = [(section, section_tables(section, reference)) for section in sections]
     slots = system_slots(results, reference)
     html = (
-        _environment()
+        environment()
         .get_template("template.html")
         .render(
             title=title,
             reference=reference,
+            leading=leading,
             sections=[_view(section, tables, slots, reference) for section, tables in tabled],
             charts=training_charts(find_event_folders(runs), slots),
             runs=sorted(results, key=lambda run: (run.dataset, run.protocol, run.system, run.created)),
@@ -98,9 +107,9 @@ def build_report(runs: Sequence[Path], out: Path, *, title: str = "robustvos rep
     )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / "tables.md", markdown_document(title, tabled))
-    _write(out / "tables.tex", latex_document(title, tabled))
-    _write(out / "tables.csv", csv_document(tabled))
+    _write(out / "tables.md", markdown_document(title, tabled, leading))
+    _write(out / "tables.tex", latex_document(title, tabled, leading))
+    _write(out / "tables.csv", csv_document(tabled, leading))
     return _write(out / "index.html", html)
 
 
@@ -138,7 +147,8 @@ def _row_slots(section: Section, systems: dict[str, int]) -> dict[str, int]:
     return slots
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of this folder, and what they call."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
