@@ -11,14 +11,23 @@ from robustvos.report.results import find_results, load_result
 from robustvos.report.sections import make_sections
 from robustvos.report.tables import terminal_text
 
+_CORRUPTIONS = "--corruptions"
+
 
 def main(argv: Sequence[str]) -> None:
     """Run the subcommand."""
-    run_tool(report, argv, positional=["runs"])
+    if _CORRUPTIONS in argv:
+        from robustvos.commands.report_corruptions import picture_corruptions
+
+        run_tool(picture_corruptions, [token for token in argv if token != _CORRUPTIONS])
+    else:
+        run_tool(report, argv, positional=["runs"])
 
 
 def report(runs: list[Path], out: Path, title: str = "robustvos report", reference: str = "sam2") -> None:
     """Write OUT/index.html (self-contained), tables.md, tables.tex and tables.csv, and print the tables.
+
+    With --corruptions instead of runs: pictures of the eight corruptions; see `report --corruptions --help`.
 
     Args:
         runs: Folders that are searched for results.json and TensorBoard events, or results.json files.
