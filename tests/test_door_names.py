@@ -75,6 +75,14 @@ def test_adapter_given_by_class_keeps_no_rank(parsed):
     assert adapter["adapter"]["init_args"]["rank"] is None
 
 
+def test_a_restorer_forgets_the_former_ones_settings(parsed):
+    settings = ("--model", "restored_urie", "--model.restorer", "AirNet", "--model.restorer.checkpoint", "mine.pth")
+    assert parsed("test", *settings)["model"]["init_args"]["restorer"] == {
+        "class_path": "robustvos.restoration.AirNet",
+        "init_args": {"checkpoint": "mine.pth"},
+    }
+
+
 def test_flags_win_over_config_files_in_any_order(parsed):
     before = parsed("fit", "--data", "realvas", "--trainer.max_epochs", 7, "--config", MOGA)
     after = parsed("fit", "--config", MOGA, "--data", "realvas", "--trainer.max_epochs", 7)

@@ -99,6 +99,30 @@ def test_mask_prompt_keeps_its_ids_and_is_the_first_result(track, video, mask, t
     assert np.mean(first == given) > 0.95  # it went through the model's low resolution
 
 
+def test_track_follows_objects_in_restored_frames(track, folder, tiny_base, tmp_path):
+    from robustvos.restoration import URIE
+    from robustvos.sam2.build import build_sam2
+    from robustvos.sam2.config import Sam2Config
+    from robustvos.sam2.tracker import Tracker
+    from robustvos.types import Prompt
+
+    torch.manual_seed(0)
+    weights, system = tmp_path / "urie.pt", tmp_path / "restored.yaml"
+    torch.save({f"module.{k}": v for k, v in URIE(checkpoint="none").network.state_dict().items()}, weights)
+    restorer = {"class_path": "URIE", "init_args": {"checkpoint": str(weights)}}
+    system.write_text(yaml.safe_dump({"class_path": "PromptableVOS", "init_args": {"restorer": restorer}}))
+    assert track(folder, "--box", BOX, model=system).code == 0
+
+    urie = URIE(checkpoint=str(weights)).prepare()
+    tracker = Tracker(build_sam2(Sam2Config(**yaml.safe_load(tiny_base.read_text()))), num_frames=3)
+    box = Prompt(1, box=torch.tensor([float(n) for n in BOX.split(",")]))
+    for t, frame in enumerate(open_frames(folder)):
+        restored = urie.restore(frame)
+        assert not torch.equal(restored, frame)
+        expected = tracker.step(restored, [box] if t == 0 else []).masks[0].numpy()
+        assert np.array_equal(read_indexed_mask(tmp_path / "out" / "masks" / f"{t:03d}.png") == 1, expected)
+
+
 @pytest.mark.parametrize(
     ("prompts", "ids"),
     [

@@ -23,8 +23,8 @@ DEFAULT_BASE = "nano"
 DEFAULT_DATA = "shapes"
 _CONFIG = ("--config", "-c")
 _CHECKPOINT = "--ckpt_path"
-_ADAPTER = ("--model.adapter", "--model.init_args.adapter")
 _OF_MODEL = ("--model.init_args.", "--model.")
+_PLUGINS = tuple(f"{prefix}{part}" for part in ("adapter", "restorer") for prefix in _OF_MODEL)
 
 
 def known_names(configs: Path, kind: str) -> list[str]:
@@ -81,7 +81,7 @@ def resolve(kind: str, value: str, configs: Path) -> str:
 def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     """Flags that matter here with their values; every other token alone, as ``(token, None)``."""
     mine = {f"{prefix}{kind}" for kind in KINDS for prefix in ("--", *_OF_MODEL)}
-    mine |= {*_CONFIG, *_ADAPTER, _CHECKPOINT, "--results.system"}
+    mine |= {*_CONFIG, *_PLUGINS, _CHECKPOINT, "--results.system"}
     rest = iter(tokens)
     for token in rest:
         flag, equals, value = token.partition("=")
@@ -103,7 +103,7 @@ def _canonical(flag: str) -> str:
 def _spell(flag: str, value: str | None, configs: Path, defaults: Mapping[str, str]) -> list[str]:
     if value is None:
         return [flag]
-    if flag in _ADAPTER:
+    if flag in _PLUGINS:
         return [f"{flag}=null", f"{flag}={value}"]
     if flag == _CHECKPOINT:
         check_checkpoint(value)

@@ -84,16 +84,16 @@ def load_system(
 
 
 def load_trained_system(model: str | None, sam2: str | None, ckpt_path: Path | None) -> System:
-    """The same, with the adapter's trained weights: from ``ckpt_path``, or those shipped in the package.
+    """The same, with trained weights: the adapter's from ``ckpt_path``, or those shipped in the package; the restorer's.
 
     Raises:
-        UserError: If the adapter was never trained, or frames would have to be restored.
-        CheckpointNotFound: If there is no file.
+        UserError: If the adapter was never trained.
+        CheckpointNotFound: If there is no file, or none of the restorer's.
         CheckpointMismatch: If it cannot be read, or was trained on another base.
     """
     system = load_system(model, sam2, ckpt_path=ckpt_path)
     if system.restorer is not None:
-        raise UserError(f"--model {system.name} has a restorer, which this tool does not run; use test or predict")
+        system.restorer.prepare()
     if system.adapter is None:
         if ckpt_path is not None:
             raise UserError(f"--model {system.name} has no adapter to load {ckpt_path} into; name another --model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def track(
     system = load_trained_system(model, sam2, ckpt_path)
     with _parts_of(out) as parts:
         tracker = Tracker(system.model.to(place), num_frames=len(frames))
-        _stream(frames, prompts, tracker, parts / masks.name, parts / overlaid.name)
+        restore = (lambda frame: frame) if system.restorer is None else system.restorer.to(place)
+        _stream(frames, prompts, tracker, restore, parts / masks.name, parts / overlaid.name)
         if masks.is_dir():
             masks.rmdir()
         for path in (masks, overlaid):
@@ -157,12 +158,19 @@ def _numbers(text: str, lengths: tuple[int, ...], form: str) -> list[float]:
     return numbers
 
 
-def _stream(frames: Frames, prompts: Sequence[Prompt], tracker: Tracker, masks: Path, video: Path) -> None:
-    """Track, write each frame's masks and its overlay, forget it."""
+def _stream(
+    frames: Frames,
+    prompts: Sequence[Prompt],
+    tracker: Tracker,
+    restore: Callable[[torch.Tensor], torch.Tensor],
+    masks: Path,
+    video: Path,
+) -> None:
+    """Track each frame as restored, write its masks and its overlay, forget it."""
     fps = getattr(frames, "fps", None) or _DEFAULT_FPS
     with VideoWriter(video, fps) as writer:
         for t in tqdm(range(len(frames)), desc="track", unit="frame", disable=None):
             frame = frames[t]
-            found = tracker.step(frame, prompts if t == 0 else ())
+            found = tracker.step(restore(frame), prompts if t == 0 else ())
             write_indexed_mask(found.masks.cpu(), found.object_ids, masks / f"{frames.frame_names[t]}.png")
             writer.add(overlay(frame, found.masks.cpu(), found.object_ids))
