@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
 from datamodules.release_prompts import follows_release
+from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
@@ -44,6 +46,9 @@ class CorruptedVOS(Data):
         test: Test videos; predict has them too, or those of ``valid`` beside ``train``.
         skip_first_last: Whether a video's first and last annotated frames are left out of its score, as DAVIS does.
         binary: Masks are black and white, with one object (DAVIS 2016).
+        rendered: Frames on disk come corrupted (:mod:`datamodules.rendered_source`): ``conditions`` and
+            ``train.corruption.names`` choose among the folders of corruptions, and nothing is corrupted on the fly, so that
+            severity and preset are those of the copy. A training epoch has every video under every corruption.
         seed: Of everything drawn for training. The videos of validation and test never change.
         workers: Processes that read training clips.
 
@@ -63,6 +68,7 @@ class CorruptedVOS(Data):
         test: EvaluationVideos = EvaluationVideos(),  # noqa: B008
         skip_first_last: bool = False,
         binary: bool = False,
+        rendered: bool = False,
         seed: int = 0,
         workers: int = 0,
     ) -> None:
@@ -74,16 +80,18 @@ class CorruptedVOS(Data):
         self.train, self.val, self.test = train, val, test
         self.skip_first_last = skip_first_last
         self.binary = binary
+        self.rendered = rendered
         self.seed = seed
         self.workers = workers
         self.prompt: str | None = None
         self._announced: set[str] = set()
-        self._found: dict[tuple[str, Split, str | None], tuple[SequenceRecord, ...]] = {}
+        self._found: dict[tuple[object, ...], tuple[SequenceRecord, ...]] = {}
 
     @classmethod
     def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
         """One line on the datasets that ``arguments`` of the constructor ask for in vain; None if all are there."""
-        return describe_missing(named_roots(*(arguments.get(key) for key in ("root", "roots", "name"))))
+        describe = describe_missing_rendered if arguments.get("rendered") else describe_missing
+        return describe(named_roots(*(arguments.get(key) for key in ("root", "roots", "name"))))
 
     def setup(self, stage: str) -> None:
         """Look for the folders, before anything slow is done.
@@ -95,8 +103,10 @@ class CorruptedVOS(Data):
             if not source.is_split:
                 self._say(source.describe_missing_split())
 
-    def sources(self) -> tuple[VideoSource, ...]:
+    def sources(self) -> tuple[VideoSource | RenderedSource, ...]:
         """The datasets on disk; raises DataNotFound."""
+        if self.rendered:
+            return locate_rendered(self.roots, self.train_list, self.val_list)
         return locate(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
 
     def train_dataloader(self) -> DataLoader:
@@ -106,7 +116,7 @@ class CorruptedVOS(Data):
             # A worker that is forked while OpenCV has threads may wait for them forever; 1 ends those of this process.
             cv2.setNumThreads(1)
         processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        videos = self._videos("train")
+        videos = self.videos("train")
         sampler = ClipSampler(videos, settings.frames, settings.stride, settings.annotated_only, self.seed)
         if sampler.too_short:
             left_out = f"{len(sampler.too_short)} of {len(videos)} videos are too short for a clip of {settings.frames}"
@@ -115,6 +125,8 @@ class CorruptedVOS(Data):
             count = settings.repeats * len(sampler.videos)
         else:
             count = settings.batches * settings.clips_per_batch * processes
+        if self.rendered:
+            settings = replace(settings, corruption=None)
         clips = VosClips(sampler, settings, self._clip_size(), count, self.seed, self.binary)
         return ResumableLoader(
             clips,
@@ -138,27 +150,53 @@ class CorruptedVOS(Data):
         return self._evaluation(self.test, "predict")
 
     def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
-        videos = self._videos(split, settings)
+        videos = self.videos(split, settings)
         release = follows_release(self.trainer)
-        dataset = VosVideos(videos, settings, self.binary, tagged=len(self.roots) > 1, release=release)
+        tagged = len(self.roots) > 1
+        dataset = VosVideos(videos, settings, self.binary, tagged, release, rendered=self.rendered)
         self.prompt = dataset.settings.prompt
         for note in dataset.notes:
             self._say(f"{self.name}: {note}")
         return DataLoader(dataset, batch_size=None, num_workers=0)
 
-    def _videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:
+    def videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:
+        """Dataset and files of each video of a split; of rendered copies each video under each corruption.
+
+        Args:
+            split: Which.
+            settings: Of evaluation, which name datasets, a list and corruptions; None: those of training.
+
+        Raises:
+            DataNotFound: If a dataset, a list, a video or a copy is missing.
+            UnknownName: If the settings name a dataset that is not there.
+        """
         sets, image_set = (settings.sets, settings.image_set) if settings else (None, None)
         for name in sets or ():
             if name not in self.roots:
                 raise UnknownName.of("set", name, self.roots)
         chosen = [source for source in self.sources() if sets is None or source.name in sets]
-        return [(source.name, record) for source in chosen for record in self._sequences(source, split, image_set)]
+        if settings is not None:
+            conditions: tuple[str, ...] | None = tuple(settings.conditions)
+        else:
+            wanted = self.train.corruption
+            conditions = None if wanted is None or tuple(wanted.names) == ("all",) else wanted.known_names()
+        found = [(source, self._sequences(source, split, image_set, conditions)) for source in chosen]
+        return [(source.name, record) for source, records in found for record in records]
 
-    def _sequences(self, source: VideoSource, split: Split, image_set: str | None) -> tuple[SequenceRecord, ...]:
+    def _sequences(
+        self,
+        source: VideoSource | RenderedSource,
+        split: Split,
+        image_set: str | None,
+        conditions: tuple[str, ...] | None,
+    ) -> tuple[SequenceRecord, ...]:
         """Listed once: loaders are made anew for every epoch, and the folders of a large set are many."""
-        key = (source.name, split, image_set)
+        key = (source.name, split, image_set, conditions if self.rendered else None)
         if key not in self._found:
-            self._found[key] = source.sequences(split, image_set)
+            if isinstance(source, RenderedSource):
+                self._found[key] = source.sequences(split, image_set, conditions)
+            else:
+                self._found[key] = source.sequences(split, image_set)
         return self._found[key]
 
     def _clip_size(self) -> int:

@@ -41,6 +41,16 @@ PUBLISHED = {
         "8.3 GB",
         "https://youtube-vos.org/dataset/vos/",
     ),
+    "youtube_vos_c": PublishedSet(
+        "YouTube-VOS-C of the RobustPVOS benchmark, 507 videos under 8 corruptions",
+        "size unknown",
+        _ROBUSTPVOS,
+    ),
+    "robustpvos_train": PublishedSet(
+        "training set of RobustPVOS, MOSE, YouTube-VOS and DAVIS under 8 corruptions, 46,768 clips",
+        "size unknown",
+        _ROBUSTPVOS,
+    ),
     "acdc_video": PublishedSet(
         "ACDC-Video of the RobustPVOS benchmark, 149 clips, 3,259 frames, masks on key frames",
         "size unknown",
@@ -61,3 +71,35 @@ PUBLISHED = {
 
 OWN = "a folder in DAVIS layout: JPEGImages/VIDEO/*.jpg and Annotations/VIDEO/*.png; see docs/own_data.md"
 """What is said of any other set."""
+
+
+@dataclass(frozen=True)
+class PublishedSize:
+    """A row of the paper's table of datasets.
+
+    Attributes:
+        clips: Videos.
+        frames: Of all of them.
+        objects: As the paper counts them.
+        part: Which part of the set on disk it is to be compared with, as :mod:`datamodules.set_size` calls it.
+        remark: What is to be said of the numbers; None: nothing.
+    """
+
+    clips: int
+    frames: int
+    objects: int
+    part: str = "all"
+    remark: str | None = None
+
+
+SIZES_FROM = "Lee et al., Robust Promptable Video Object Segmentation, CVPR 2026, arXiv 2605.12006, Table 1"
+
+_MASKS = "50 or more objects a clip can only be masks: compare with that column"
+
+SIZES = {
+    "acdc_video": PublishedSize(149, 3_259, 613),
+    "mvseg": PublishedSize(202, 13_581, 1_930),
+    "robustpvos_train": PublishedSize(46_768, 1_774_560, 3_872_048, "all corruptions", _MASKS),
+    "youtube_vos_c": PublishedSize(507, 13_710, 25_574, "each corruption", _MASKS),
+}
+"""By the name in ``configs/data``; other sets are not in that table."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.joined_prompts import prompts_of_parts
 from datamodules.luma import read_lumas
 from datamodules.vos_masks import VideoMasks, object_ids_of, read_ids, visible_ids
 from robustvos.seeding import derive_seed
@@ -32,6 +33,8 @@ def release_prompts(
 ) -> tuple[Prompt, ...]:
     """Prompts for the objects of the first annotated frame that shows any; those that appear later are not tracked.
 
+    Of a video joined of several clips each clip's first such frame counts.
+
     Args:
         record: The clip.
         size: ``(H, W)`` of its frames.
@@ -42,11 +45,21 @@ def release_prompts(
     Raises:
         BadMask: If no annotation shows an object, or one cannot be read.
     """
-    frame, path, seen = _first_with_objects(record, size, binary)
-    object_ids = lowest_by_luma(seen, path, limit)
-    masks = VideoMasks(record.annotation_paths, object_ids, size, binary)[frame]
-    assert masks is not None
-    return prompts_of_masks(masks, object_ids, prompt, frame, derive_seed(record.name))
+
+    def of_clip(clip: SequenceRecord) -> tuple[Prompt, ...]:
+        first = _first_with_objects(clip, size, binary)
+        if first is None:
+            return ()
+        frame, path, seen = first
+        object_ids = lowest_by_luma(seen, path, limit)
+        masks = VideoMasks(clip.annotation_paths, object_ids, size, binary)[frame]
+        assert masks is not None
+        return prompts_of_masks(masks, object_ids, prompt, frame, derive_seed(clip.name))
+
+    prompts = prompts_of_parts(record, of_clip, limit)
+    if not prompts:
+        object_ids_of(record.name, record.annotation_paths, size, binary)  # says why there is none
+    return prompts
 
 
 def prompts_of_masks(
@@ -95,11 +108,10 @@ def random_points(masks: Tensor, object_ids: Sequence[int], count: int, frame: i
 
 def _first_with_objects(
     record: SequenceRecord, size: tuple[int, int], binary: bool
-) -> tuple[int, Path, tuple[int, ...]]:
+) -> tuple[int, Path, tuple[int, ...]] | None:
     """Index and annotation of the first frame with an object, and its objects."""
     for frame, path in enumerate(record.annotation_paths):
         seen = () if path is None else visible_ids(read_ids(path, size, binary))
         if path is not None and seen:
             return frame, path, seen
-    object_ids_of(record.name, record.annotation_paths, size, binary)  # says why there is none
-    raise AssertionError("object_ids_of has seen an object")
+    return None

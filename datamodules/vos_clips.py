@@ -105,7 +105,8 @@ class VosClips(Dataset):
     def _clip(self, window: Window, sample: str) -> Clip | None:
         """The clip in a window; None if its first frame shows no object."""
         record = window.record
-        name = f"{window.source}/{record.name}/{record.frame_names[window.frames[0]]}/{sample}"
+        source = window.source if record.corruption == "clean" else f"{window.source}/{record.corruption}"
+        name = f"{source}/{record.name}/{record.frame_names[window.frames[0]]}/{sample}"
         opened = record.open_frames()
         first = self._ids(window, 0, opened.size)
         if not visible(warp_ids(first[None], Warp(), self.size)[0]):
@@ -121,6 +122,7 @@ class VosClips(Dataset):
             frames=torch.stack([opened[t] for t in window.frames]),
             masks=torch.stack([masks_from_ids(plane, object_ids) for plane in planes]),
             object_ids=object_ids,
+            corruption=record.corruption,
             annotated=torch.tensor([record.annotation_paths[t] is not None for t in window.frames]),
         )
         return self._augment(clip, warp)

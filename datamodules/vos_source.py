@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ class VideoSource:
             None where there are none. They are for ``predict``.
         train_list: Text file with one video a line, absolute or relative to ``root/ImageSets`` or ``root``; None: none.
         val_list: The same for validation and test.
+        annotations: Folder that holds ``Annotations``, if that is not ``root``.
     """
 
     name: str
@@ -39,6 +40,7 @@ class VideoSource:
     unlabelled: Path | None = None
     train_list: str | None = None
     val_list: str | None = None
+    annotations: Path | None = None
 
     @property
     def is_split(self) -> bool:
@@ -56,17 +58,20 @@ class VideoSource:
             DataNotFound: If a list, a video it names, its frames or its annotations are missing.
         """
         if image_set is not None:
-            return find_sequences(self.root, image_set=_absolute_if_here(image_set))
+            return self._find(absolute_if_here(image_set))
         if split == "predict" and self.unlabelled is not None:
             return find_sequences(self.unlabelled)
         own, other = (self.train_list, self.val_list) if split == "train" else (self.val_list, self.train_list)
         if own is not None:
-            return find_sequences(self.root, image_set=own)
-        every = find_sequences(self.root)
+            return self._find(own)
+        every = self._find()
         if other is None:
             return every
-        taken = {record.name for record in find_sequences(self.root, image_set=other)}
+        taken = {record.name for record in self._find(other)}
         return tuple(record for record in every if record.name not in taken)
+
+    def _find(self, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
+        return find_sequences(self.root, image_set=image_set, annotations=self.annotations)
 
     def describe_missing_split(self) -> str:
         """One line for who should know that training and validation have the same videos."""
@@ -101,26 +106,37 @@ def locate(
         raise DataNotFound(missing)
     sources = []
     for name, given in roots.items():
-        root, unlabelled = _folders(_root(name, given))
+        root, unlabelled = _folders(place_of(name, given))
         sources.append(
             VideoSource(
                 name,
                 root,
                 unlabelled,
-                _absolute_if_here(train_list) or _list_in(root, "train.txt", prefer_2016),
-                _absolute_if_here(val_list) or _list_in(root, "val.txt", prefer_2016),
+                absolute_if_here(train_list) or list_in(root, "train.txt", prefer_2016),
+                absolute_if_here(val_list) or list_in(root, "val.txt", prefer_2016),
             )
         )
     return tuple(sources)
 
 
-def describe_missing(roots: Mapping[str, Path | str | None]) -> str | None:
-    """One line on every dataset that is not where it should be; None if all are there."""
+def describe_missing(
+    roots: Mapping[str, Path | str | None],
+    is_there: Callable[[Path | None], bool] | None = None,
+    looked_for: str = "JPEGImages nor train/JPEGImages",
+) -> str | None:
+    """One line on every dataset that is not where it should be; None if all are there.
+
+    Args:
+        roots: Folder of each dataset by name, as for :func:`locate`.
+        is_there: Whether a folder holds what is wanted; None: ``JPEGImages`` or ``train/JPEGImages``.
+        looked_for: What a folder that exists was searched for.
+    """
     several = len(roots) > 1
-    absent = [(name, given) for name, given in roots.items() if not _is_there(_root(name, given))]
+    check = is_there or _is_there
+    absent = [(name, given) for name, given in roots.items() if not check(place_of(name, given))]
     if not absent:
         return None
-    lines = [f"{name} ({PUBLISHED.get(name, OWN)}): {_where_looked(name, given)}" for name, given in absent]
+    lines = [f"{name} ({PUBLISHED.get(name, OWN)}): {_where_looked(name, given, looked_for)}" for name, given in absent]
     setting = "--data.roots.NAME" if several else "--data.root"
     return (
         f"no data: {' | '.join(lines)}; give the unpacked folder with {setting} FOLDER, "
@@ -128,7 +144,8 @@ def describe_missing(roots: Mapping[str, Path | str | None]) -> str | None:
     )
 
 
-def _root(name: str, given: Path | str | None) -> Path | None:
+def place_of(name: str, given: Path | str | None) -> Path | None:
+    """The folder of a dataset: the one given, else ``$ROBUSTVOS_DATA/<name>``, else None."""
     if given is not None:
         return Path(given).expanduser()
     folder = os.environ.get(DATA_VARIABLE)
@@ -147,22 +164,23 @@ def _is_there(root: Path | None) -> bool:
     return root is not None and any((folder / "JPEGImages").is_dir() for folder in (root, root / "train"))
 
 
-def _where_looked(name: str, given: Path | str | None) -> str:
-    root = _root(name, given)
+def _where_looked(name: str, given: Path | str | None, looked_for: str) -> str:
+    root = place_of(name, given)
     if root is None:
         return f"no folder was given and ${DATA_VARIABLE} is not set"
     if not root.is_dir():
         return f"{root} does not exist"
-    return f"{root} holds neither JPEGImages nor train/JPEGImages"
+    return f"{root} holds neither {looked_for}"
 
 
-def _list_in(root: Path, name: str, prefer_2016: bool) -> str | None:
+def list_in(root: Path, name: str, prefer_2016: bool) -> str | None:
+    """The dataset's own list of that name; None if it has none."""
     years = sorted(_YEARS, key=lambda year: year != "2016") if prefer_2016 else _YEARS
     found = (root / "ImageSets" / year / name for year in years)
     return next((str(path) for path in found if path.is_file()), None)
 
 
-def _absolute_if_here(image_set: str | None) -> str | None:
+def absolute_if_here(image_set: str | None) -> str | None:
     """A list that exists as typed is that file; otherwise it is looked for inside the dataset."""
     if image_set is None:
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch.utils.data import Dataset
 
 from datamodules.corruption import check_conditions, corrupted_video
+from datamodules.joined_prompts import told_of_parts
 from datamodules.matched_prompts import ClipPrompts, match_prompts
 from datamodules.prompt_files import read_prompt_file
 from datamodules.prompting import prompt_file_of, prompts_where_first_seen
@@ -15,6 +17,7 @@ from datamodules.release_prompts import RELEASE_OBJECTS, RELEASE_PROMPT, release
 from datamodules.vos_masks import VideoMasks, object_ids_of
 from robustvos.errors import UserError
 from robustvos.types import Prompt, Video
+from robustvos.video.joining import join_records
 from robustvos.video.layouts import SequenceRecord
 
 
@@ -32,11 +35,14 @@ class EvaluationVideos:
         max_objects: At most so many of a video, those of the lowest ids; None: all, or 3 under the protocol ``release``.
         max_frames: Use the first so many frames of each video; None: all.
         limit: Use the first so many videos; None: all.
+        join_frames: Join clips of the same source, in order, to videos of about so many frames
+            (:mod:`robustvos.video.joining`, :mod:`datamodules.joined_prompts`); None or 0: leave them apart.
         image_set: Text file with one video a line, to use instead of the dataset's own list.
         sets: Names of the datasets to use, where there are several; None: all.
 
     Raises:
-        UserError: If a number is below 1, or a condition or the prompt is not known.
+        UserError: If a number is below 1, ``join_frames`` comes with ``max_frames``, or a condition or the prompt is not
+            known.
     """
 
     conditions: tuple[str, ...] = ("clean",)
@@ -46,6 +52,7 @@ class EvaluationVideos:
     max_objects: int | None = None
     max_frames: int | None = None
     limit: int | None = None
+    join_frames: int | None = None
     image_set: str | None = None
     sets: tuple[str, ...] | None = None
 
@@ -57,6 +64,15 @@ class EvaluationVideos:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; give 1 or more, or null for all")
+        check_join_frames(self.join_frames)
+        if self.join_frames and self.max_frames:
+            raise UserError("join_frames makes videos longer and max_frames shorter; give one of them")
+
+
+def check_join_frames(frames: int | None) -> None:
+    """Raise UserError if a length to join to is negative."""
+    if frames is not None and frames < 0:
+        raise UserError(f"join_frames is {frames}; give the frames of a joined video, or 0 to leave clips apart")
 
 
 def under_protocol(settings: EvaluationVideos, release: bool) -> EvaluationVideos:
@@ -77,12 +93,14 @@ class VosVideos(Dataset):
         binary: Masks are black and white.
         tagged: Whether results are to be grouped by dataset; videos then bear the dataset's name before their own.
         release: Choose objects and points as the public evaluator does (:mod:`datamodules.release_prompts`).
+        rendered: ``videos`` has each video under each condition, as its record says; nothing is corrupted here.
 
     Attributes:
         notes: One line for each kind of thing that the prompt file leaves out.
 
     Raises:
         BadPrompt: If the prompt file cannot be read, or does not fit the videos.
+        UserError: If videos are to be joined, and none is a part of another.
     """
 
     def __init__(
@@ -92,24 +110,46 @@ class VosVideos(Dataset):
         binary: bool = False,
         tagged: bool = False,
         release: bool = False,
+        rendered: bool = False,
     ) -> None:
-        self.videos = tuple(videos)[: settings.limit]
         self.settings = settings = under_protocol(settings, release)
-        self.release = release
-        self.binary = binary
-        self.tagged = tagged
+        self.release, self.binary, self.tagged, self.rendered = release, binary, tagged, rendered
         self.notes: list[str] = []
         self._told: dict[str, ClipPrompts] = {}
+        first = settings.conditions[0]
+        if not settings.join_frames:
+            names = dict.fromkeys((source, record.name) for source, record in videos)
+            kept = set(tuple(names)[: settings.limit])
+            videos = [(source, record) for source, record in videos if (source, record.name) in kept]
         path = prompt_file_of(settings.prompt or "mask")
         if path is not None:
-            file = read_prompt_file(path)
-            named = [(record.name, replace(record, name=self._name(source, record))) for source, record in self.videos]
-            matched = match_prompts(file, named, settings.max_objects, by_luma=release)
-            self.notes, self._told = matched.describe(file), matched.clips
-            self.videos = tuple(video for video in self.videos if self._name(*video) in self._told)
+            once = [(source, record) for source, record in videos if not rendered or record.corruption == first]
+            self._match(path, once)
+            videos = [video for video in videos if self._name(*video) in self._told]
+        self._items = [
+            (condition, source, record)
+            for condition in settings.conditions
+            for source, record in self._under(condition, videos)
+        ]
+
+    def _match(self, path: Path, videos: Sequence[tuple[str, SequenceRecord]]) -> None:
+        file = read_prompt_file(path)
+        named = [(record.name, replace(record, name=self._name(source, record))) for source, record in videos]
+        matched = match_prompts(file, named, self.settings.max_objects, by_luma=self.release)
+        self.notes, self._told = matched.describe(file), matched.clips
+
+    def _under(self, condition: str, videos: Sequence[tuple[str, SequenceRecord]]) -> list[tuple[str, SequenceRecord]]:
+        """The videos of a condition, under the names that results have, joined if they are to be."""
+        frames = self.settings.join_frames
+        sources: dict[str, list[SequenceRecord]] = {}
+        for source, record in videos:
+            if not self.rendered or record.corruption == condition:
+                sources.setdefault(source, []).append(replace(record, name=self._name(source, record)))
+        joined = ((source, join_records(own, frames) if frames else own) for source, own in sources.items())
+        return [(source, record) for source, records in joined for record in records][: self.settings.limit]
 
     def __len__(self) -> int:
-        return len(self.videos) * len(self.settings.conditions)
+        return len(self._items)
 
     def __getitem__(self, index: int) -> Video:
         """One video; its masks are None on frames that carry no annotation.
@@ -120,12 +160,11 @@ class VosVideos(Dataset):
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
-        condition, number = divmod(index, len(self.videos))
-        source, record = self.videos[number]
-        settings = self.settings
-        return corrupted_video(
-            self._video(source, record), settings.conditions[condition], settings.severity, settings.preset
-        )
+        condition, source, record = self._items[index]
+        video = self._video(source, record)
+        if self.rendered:
+            return replace(video, corruption=condition)
+        return corrupted_video(video, condition, self.settings.severity, self.settings.preset)
 
     def _video(self, source: str, record: SequenceRecord) -> Video:
         length = self.settings.max_frames
@@ -133,12 +172,11 @@ class VosVideos(Dataset):
             record, frame_paths=record.frame_paths[:length], annotation_paths=record.annotation_paths[:length]
         )
         frames = record.open_frames()
-        name = self._name(source, record)
-        prompts = self._prompts(replace(record, name=name), frames.size)
+        prompts = self._prompts(record, frames.size)
         object_ids = tuple(sorted(prompt.object_id for prompt in prompts))
         masks = VideoMasks(record.annotation_paths, object_ids, frames.size, self.binary)
         return Video(
-            name=name,
+            name=record.name,
             frames=frames,
             object_ids=object_ids,
             masks=masks,
@@ -150,8 +188,9 @@ class VosVideos(Dataset):
 
     def _prompts(self, record: SequenceRecord, size: tuple[int, int]) -> tuple[Prompt, ...]:
         settings, kind = self.settings, self.settings.prompt or "mask"
-        if record.name in self._told:
-            return self._told[record.name].prompts
+        told = told_of_parts(record, self._told, settings.max_objects)
+        if told is not None:
+            return told.prompts
         if self.release:
             return release_prompts(record, size, kind, settings.max_objects, self.binary)
         object_ids = object_ids_of(record.name, record.annotation_paths, size, self.binary)[: settings.max_objects]

@@ -25,16 +25,24 @@ class SequenceRecord:
         name: Folder name of the video.
         frame_paths: One image per frame, in order.
         annotation_paths: As long as ``frame_paths``; None where a frame has no annotation.
+        corruption: Name of the corruption that the frames on disk carry; ``"clean"`` if none.
+        parts: The clips that it was joined of, in order (:mod:`robustvos.video.joining`); none if it is one on disk.
     """
 
     name: str
     frame_paths: tuple[Path, ...]
     annotation_paths: tuple[Path | None, ...]
+    corruption: str = "clean"
+    parts: tuple[SequenceRecord, ...] = ()
 
     @property
     def frame_names(self) -> tuple[str, ...]:
-        """File stems of the frames."""
-        return tuple(path.stem for path in self.frame_paths)
+        """File stems of the frames; after the part's place and an underscore, 1 first, if there are parts."""
+        stems = [path.stem for path in self.frame_paths]
+        places = [place for place, part in enumerate(self.parts, 1) for _ in part.frame_paths]
+        return (
+            tuple(f"{place:02d}_{stem}" for place, stem in zip(places, stems, strict=True)) if places else tuple(stems)
+        )
 
     def open_frames(self) -> FrameFolder:
         """The frames as a lazy sequence."""
@@ -42,7 +50,11 @@ class SequenceRecord:
 
 
 def find_sequences(
-    root: str | os.PathLike[str], *, image_set: str | os.PathLike[str] | None = None, annotated: bool = True
+    root: str | os.PathLike[str],
+    *,
+    image_set: str | os.PathLike[str] | None = None,
+    annotated: bool = True,
+    annotations: str | os.PathLike[str] | None = None,
 ) -> tuple[SequenceRecord, ...]:
     """Every video under ``root``, in natural order.
 
@@ -51,6 +63,7 @@ def find_sequences(
         image_set: Text file with one video name per line, that limits which videos are looked for and orders them.
             Absolute, or relative to ``root/ImageSets`` or ``root``, e.g. ``2017/val.txt``.
         annotated: Whether each video needs at least one annotated frame.
+        annotations: Folder that holds ``Annotations``; None: ``root``. Copies with other frames may share them.
 
     Raises:
         DataNotFound: If a folder, a listed video, its frames or its annotations are missing, or annotations have no
@@ -58,8 +71,9 @@ def find_sequences(
     """
     base = Path(root)
     frames_root = resolve_folder(base, "JPEGImages")
-    has_annotations = annotated or (base / "Annotations").is_dir()
-    masks_root = resolve_folder(base, "Annotations") if has_annotations else None
+    truth = base if annotations is None else Path(annotations)
+    has_annotations = annotated or (truth / "Annotations").is_dir()
+    masks_root = resolve_folder(truth, "Annotations") if has_annotations else None
     names = _read_image_set(base, image_set) if image_set else [folder.name for folder in list_folders(frames_root)]
     if not names:
         raise DataNotFound(f"{frames_root} holds no video folder; {_ADVICE}")
