@@ -90,11 +90,36 @@ def match_prompts(
         if told.unprompted:
             matched.unprompted.append(f"{name} ({', '.join(map(str, told.unprompted))})")
     if not matched.clips:
-        raise BadPrompt(
-            f"prompt file {file.path} has prompts for none of {len(clips)} clips: it names {name_some(file.videos, 2)}, "
-            f"the dataset has {name_some((key for key, _ in clips), 2)}; give the file of this dataset"
-        )
+        raise _of_another_set(file, clips)
     return matched
+
+
+def describe_untold(file: PromptFile, clips: Sequence[tuple[str, SequenceRecord]]) -> list[str]:
+    """A line on the clips that a file does not name, if it names others; they are tracked without it.
+
+    Args:
+        file: The file.
+        clips: As for :func:`match_prompts`.
+
+    Raises:
+        BadPrompt: If it knows none of them.
+    """
+    untold = [record.name for key, record in clips if key not in file.videos]
+    if len(untold) == len(clips):
+        raise _of_another_set(file, clips)
+    if not untold:
+        return []
+    return [
+        f"{len(untold)} of {len(clips)} clips are not in {file.path.name}; all their regions are tracked, from clicks of "
+        f"the evaluator's own: {name_some(untold)}"
+    ]
+
+
+def _of_another_set(file: PromptFile, clips: Sequence[tuple[str, SequenceRecord]]) -> BadPrompt:
+    return BadPrompt(
+        f"prompt file {file.path} has prompts for none of {len(clips)} clips: it names {name_some(file.videos, 2)}, "
+        f"the dataset has {name_some((key for key, _ in clips), 2)}; give the file of this dataset"
+    )
 
 
 def prompts_from_file(
@@ -134,7 +159,7 @@ def prompts_from_file(
     chosen = sorted(entries, key=lambda item: (item[1].luma if by_luma else 0, item[0]))[:limit]
     prompts = [entry.as_prompt(object_id, frame, size, file.side, where) for object_id, entry in chosen]
     if file.follows_truth:
-        prompts = [_moved_inside(prompt, ids == prompt.object_id) for prompt in prompts]
+        prompts = [moved_inside(prompt, ids == prompt.object_id) for prompt in prompts]
     room = limit is None or len(chosen) < limit
     return ClipPrompts(
         tuple(prompts),
@@ -143,7 +168,7 @@ def prompts_from_file(
     )
 
 
-def _moved_inside(prompt: Prompt, mask: np.ndarray) -> Prompt:
+def moved_inside(prompt: Prompt, mask: np.ndarray) -> Prompt:
     """Each point that is not on the object, on the object's pixel nearest to it."""
     assert prompt.points is not None
     rows, columns = np.nonzero(mask)

@@ -86,10 +86,12 @@ class VideoPrompts:
     Attributes:
         objects: One prompt an object, by grey level; of several regions of one class the largest.
         first_frame: File stem of the annotation that it was made from; None: the video's first.
+        regions: Every entry as the file has them, in its order; only of ACDC, whose objects may be regions of a class.
     """
 
     objects: tuple[FilePrompt, ...]
     first_frame: str | None = None
+    regions: tuple[FilePrompt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,18 @@ def _read_acdc(path: Path, content: Mapping[str, Any]) -> PromptFile:
 def _acdc_video(where: str, entry: Any) -> VideoPrompts:
     objects = _expect(_expect(entry, dict, where).get("objects"), list, f"{where}: objects")
     largest: dict[int, FilePrompt] = {}
+    regions = []
     for told in objects:
         name = _expect(told, dict, f"{where}: an object").get("class_name")
         found = _checked(f"{where}: class {told.get('class_id')}", told.get("class_id"), told.get("points"), None)
         area = told.get("area") or 0
         found = FilePrompt(found.luma, found.points, found.labels, None if name == "unknown" else name, float(area))
+        regions.append(found)
         if found.luma not in largest or found.area > largest[found.luma].area:
             largest[found.luma] = found
     first = entry.get("first_gt_frame")
-    return VideoPrompts(tuple(largest[luma] for luma in sorted(largest)), None if first is None else Path(first).stem)
+    objects_found = tuple(largest[luma] for luma in sorted(largest))
+    return VideoPrompts(objects_found, None if first is None else Path(first).stem, tuple(regions))
 
 
 def _checked(where: str, luma: Any, points: Any, labels: Any) -> FilePrompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,15 +12,18 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from datamodules.base import Data
-from datamodules.matched_prompts import MatchedFile, match_prompts
+from datamodules.matched_prompts import MatchedFile, describe_untold, match_prompts
 from datamodules.prompt_files import read_prompt_file
 from datamodules.prompting import prompt_file_of
 from datamodules.published_sets import PUBLISHED
 from datamodules.real_adverse_trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
 from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
+from datamodules.region_objects import RegionRules
 from datamodules.release_prompts import RELEASE_PROMPT, follows_release
 from datamodules.vos_source import DATA_VARIABLE
+from datamodules.vos_videos import check_join_frames
 from robustvos.errors import DataNotFound, UnknownName, UserError
+from robustvos.video.joining import join_records
 from robustvos.video.naming import name_some
 
 
@@ -27,7 +31,8 @@ class RealAdverse(Data):
     """Clips that nature has corrupted, with masks on their key frames, on which they are scored.
 
     Validation, test and predict have the same clips; there is nothing to train on. Under the protocol ``release`` of
-    the model, objects and points are chosen as the public evaluator chooses them.
+    the model, objects and points are chosen as the public evaluator chooses them; those of ACDC are then regions of class
+    masks (:mod:`datamodules.region_objects`).
 
     Args:
         layout: ``acdc`` or ``mvseg``; see :data:`datamodules.real_adverse_trees.TREES`.
@@ -38,10 +43,12 @@ class RealAdverse(Data):
         max_objects: At most so many of a clip, those of the lowest ids; None: all.
         subset: Weathers (ACDC) or sources (MVSeg) to use; None: all.
         limit: Use the first so many clips; None: all.
+        join_frames: Join clips of the same source, in order, to videos of about so many frames
+            (:mod:`robustvos.video.joining`, :mod:`datamodules.joined_prompts`); None or 0: leave them apart.
 
     Raises:
         UnknownName: If the layout or the prompt is of no known kind.
-        UserError: If a number is below 1.
+        UserError: If a number is below 1, or ``join_frames`` below 0.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class RealAdverse(Data):
         max_objects: int | None = None,
         subset: list[str] | None = None,
         limit: int | None = None,
+        join_frames: int | None = None,
     ) -> None:
         super().__init__()
         if layout not in TREES:
@@ -60,6 +68,7 @@ class RealAdverse(Data):
         for argument, value in (("max_objects", max_objects), ("limit", limit)):
             if value is not None and value < 1:
                 raise UserError(f"{argument} is {value}; give 1 or more, or null for all")
+        check_join_frames(join_frames)
         self.prompt_file = None if prompt is None else prompt_file_of(prompt)
         self.layout: Layout = layout
         self.root = root
@@ -69,6 +78,7 @@ class RealAdverse(Data):
         self.max_objects = max_objects
         self.subset = subset
         self.limit = limit
+        self.join_frames = join_frames
         self._videos: AdverseVideos | None = None
 
     @classmethod
@@ -80,6 +90,10 @@ class RealAdverse(Data):
         except DataNotFound as error:
             return str(error)
         return None
+
+    def clips(self) -> tuple[AdverseClip, ...]:
+        """Every annotated clip on disk, of the subset; raises DataNotFound."""
+        return tuple(_find(self.name or "", self.layout, self.root, self.subset).clips)
 
     def setup(self, stage: str) -> None:
         """Look for the clips, and match them with the prompt file, before anything slow is done.
@@ -101,21 +115,26 @@ class RealAdverse(Data):
             self.prompt = self.given_prompt or (RELEASE_PROMPT if release else "mask")
         else:
             self.prompt = f"file {self.prompt_file.name}"
-        self._videos, told_apart = self._open(found.clips[: self.limit], release)
+        self._videos, told_apart = self._open(found.clips if self.join_frames else found.clips[: self.limit], release)
         for note in [*notes, *told_apart]:
             rank_zero_only(print)(f"{self.name}: {note}", flush=True)
 
     def _open(self, clips: Sequence[AdverseClip], release: bool) -> tuple[AdverseVideos, list[str]]:
         """The videos, and a line for each kind of thing that the prompt file leaves out."""
-        matched = MatchedFile()
-        notes: list[str] = []
-        if self.prompt_file is not None:
-            file = read_prompt_file(self.prompt_file)
-            keyed = [(clip.prompt_key, clip.record) for clip in clips]
+        is_acdc = self.layout == "acdc"
+        file = None if self.prompt_file is None else read_prompt_file(self.prompt_file)
+        keyed = [(clip.prompt_key, clip.record) for clip in clips]
+        matched, notes = MatchedFile(), []
+        regions: RegionRules | None = None
+        if is_acdc and release:
+            keys = {record.name: key for key, record in keyed}
+            regions = RegionRules(self.prompt, file, keys, self.max_objects)
+            if file is not None:
+                notes = describe_untold(file, keyed)
+        elif file is not None:
             matched = match_prompts(file, keyed, self.max_objects, by_luma=release)
             notes = matched.describe(file)
             clips = [clip for clip in clips if clip.record.name in matched.clips]
-        is_acdc = self.layout == "acdc"
         rules = AdverseRules(
             prompt=self.prompt,
             release=release,
@@ -123,7 +142,10 @@ class RealAdverse(Data):
             classes=is_acdc,
             group="weather" if is_acdc else "source",
             told=matched.clips,
+            regions=regions,
         )
+        if self.join_frames:
+            clips = join_clips(clips, self.join_frames)[: self.limit]
         return AdverseVideos(clips, rules), notes
 
     def train_dataloader(self) -> NoReturn:
@@ -148,6 +170,13 @@ class RealAdverse(Data):
     def predict_dataloader(self) -> DataLoader:
         """The same videos."""
         return self.val_dataloader()
+
+
+def join_clips(clips: Sequence[AdverseClip], frames: int) -> list[AdverseClip]:
+    """See :func:`robustvos.video.joining.join_records`; all clips of a source have one weather."""
+    found = {clip.record.name: clip for clip in clips}
+    joined = join_records([clip.record for clip in clips], frames)
+    return [replace(found[(record.parts or (record,))[0].name], record=record) for record in joined]
 
 
 def _find(name: str, layout: Layout, root: Path | str | None, subset: list[str] | None) -> Findings:

@@ -300,3 +300,36 @@ def test_wrong_arguments_are_said_at_once(mvseg):
         RealAdverse("acdc", max_objects=0)
     with pytest.raises(UserError, match="without training clips"):
         RealAdverse("mvseg", root=mvseg).train_dataloader()
+
+
+# Long videos
+
+
+def test_joined_clips_keep_ids_and_prompt_new_objects_where_they_appear(acdc, mvseg):
+    fog, *rest = videos("acdc", acdc, join_frames=8)
+    assert (fog.name, len(rest)) == ("fog_GOPR0476_split_000to001", 3)
+    assert {prompt.object_id: prompt.frame for prompt in fog.prompts} == {5: 1, 13: 1, 30: 6}
+    assert fog.tags == {"weather": "fog", "class:5": "pole", "class:13": "car", "class:30": "class 30"}
+    assert fog.frame_names[3:5] == ("01_11", "02_12")
+    assert [t for t, mask in enumerate(fog.masks) if mask is not None] == [1, 4, 6]
+    (mvseg / "INO_ParkingSnow.-5").rename(mvseg / "RGBT234_hotglass.-3")
+    assert [v.name for v in videos("mvseg", mvseg, join_frames=1000)] == [
+        "KAIST_set04_V001_2.-1",
+        "RGBT234_hotglass.-2to3",
+    ]
+    assert [v.name for v in videos("mvseg", mvseg, join_frames=1000, limit=1)] == ["KAIST_set04_V001_2.-1"]
+
+
+def test_joined_clips_follow_the_prompt_file_of_each(acdc, tmp_path):
+    path = acdc_file(tmp_path, [[250, 200]])
+    (fog,) = videos("acdc", acdc, prompt=path, subset=["fog"], join_frames=8)
+    assert [(prompt.object_id, prompt.frame) for prompt in fog.prompts] == [(5, 1)]
+    assert fog.tags["class:5"] == "mast"
+
+
+def test_clips_that_cannot_be_joined_are_said(mvseg):
+    with pytest.raises(UserError, match=r"join_frames is 99, but no two of 3 clips"):
+        videos("mvseg", mvseg, join_frames=99)
+    with pytest.raises(UserError, match="join_frames is -2"):
+        RealAdverse("mvseg", root=mvseg, join_frames=-2)
+    assert len(videos("mvseg", mvseg, join_frames=0)) == 3
