@@ -1,14 +1,18 @@
-"""``cli.py inspect``: the modules of a system in brief, and its parameters."""
+"""``cli.py inspect``: the modules of a system in brief, and its parameters; or the size of a dataset."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
+from robustvos.commands.inspect_data import inspect_data
 from robustvos.commands.names import DEFAULT_BASE, DEFAULT_SYSTEM
 from robustvos.commands.system import System, load_system
 from robustvos.commands.tool import run_tool
+from robustvos.errors import UserError
 
 _DEPTH = 2  # levels of the module tree that are shown
 _PARTS = ("image_encoder", "memory_attention", "memory_encoder", "sam_prompt_encoder", "sam_mask_decoder")
@@ -16,16 +20,32 @@ _PARTS = ("image_encoder", "memory_attention", "memory_encoder", "sam_prompt_enc
 
 def main(argv: Sequence[str]) -> None:
     """Run the subcommand."""
-    run_tool(inspect, argv)
+    # The loops say --data.root, and so do the messages about missing data.
+    run_tool(inspect, [f"--{token[7:]}" if re.match(r"--data\.root(=|$)", token) else token for token in argv])
 
 
-def inspect(model: str = DEFAULT_SYSTEM, sam2: str = DEFAULT_BASE) -> None:
-    """Print the module tree of a system in brief, and its parameters, total and trainable, per part. Needs no weights.
+def inspect(
+    model: str = DEFAULT_SYSTEM, sam2: str = DEFAULT_BASE, data: str | None = None, root: Path | None = None
+) -> None:
+    """Print a system's modules in brief and its parameters per part; or, with --data, how large a dataset is.
+
+    A system needs no weights. Of a dataset clips, frames and objects are counted as in Table 1 of the RobustPVOS paper,
+    for what is on disk, beside the published numbers; masks are read for it, frames are not.
+
+      cli.py inspect --model moga --sam2 sam2.1_hiera_t
+      cli.py inspect --data acdc_video --root data/ACDC-Video
 
     Args:
         model: A name in configs/model, or a YAML file.
         sam2: A name in configs/sam2, or a YAML file.
+        data: A name in configs/data, or a YAML file; then no system is shown.
+        root: Folder of the dataset (--data.root will do too); by default that of the YAML file, or $ROBUSTVOS_DATA/NAME.
     """
+    if data is not None:
+        inspect_data(data, root)
+        return
+    if root is not None:
+        raise UserError("--root is the folder of a dataset: say which with --data NAME")
     system = load_system(model, sam2, weights=False)
     if system.adapter is not None:
         system.adapter.attach(system.model)
