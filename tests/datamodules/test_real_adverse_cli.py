@@ -61,3 +61,23 @@ def test_half_copied_dataset_ends_in_one_line_before_anything_is_built(door, acd
         file.unlink()
     error = door("test", *SYSTEM, "--data", "acdc_video", "--data.root", acdc, *SMALL).error
     assert "fog/GOPR0001/gt/*.png" in error
+
+
+def test_release_tracks_what_the_prompt_file_says_and_all_regions_of_clips_that_it_leaves_out(door, acdc, tmp_path):
+    entry = {"class_id": 13, "class_name": "car", "points": [[800, 800]] * 3, "area": 240, "region_index": 0}
+    told = {"metadata": {"image_size": 1024}, "prompts": {"fog": {"GOPR0001": {"objects": [entry, entry]}}}}
+    (tmp_path / "told.json").write_text(json.dumps(told))
+    data = ["--data", "acdc_video", "--data.root", acdc, "--data.prompt", "told.json", "--data.subset", "[fog,snow]"]
+    answer = door("test", *SYSTEM, *data, "--model.protocol", "release", *SMALL)
+    assert answer.code == 0, answer.err
+    assert "1 of 2 clips are not in told.json" in answer.out
+    results = json.loads((tmp_path / "runs/own/version_0/results.json").read_text())
+    rows = {(row["clip"][:4], row["object"], row["tags"]["class"], row["frames"]) for row in results["objects"]}
+    assert rows == {("fog_", 1, "car", 1), ("fog_", 2, "car", 1), ("snow", 1, "pole", 2)}
+
+
+def test_file_of_another_set_and_nothing_to_join_end_in_one_line(door, acdc, tmp_path):
+    (tmp_path / "told.json").write_text(json.dumps({"a": {"1": [[1, 1]]}}))
+    data = ["--data", "acdc_video", "--data.root", acdc, "--model.protocol", "release"]
+    assert "prompts for none of 4 clips" in door("test", *SYSTEM, *data, "--data.prompt", "told.json", *SMALL).error
+    assert "no two of 4 clips" in door("test", *SYSTEM, *data, "--data.join_frames", "1000", *SMALL).error
