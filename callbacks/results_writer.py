@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shlex
 import sys
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ import lightning as L
 from callbacks.base import VideoCallback, run_folder
 from robustvos.metrics.aggregate import aggregate
 from robustvos.metrics.tasks import METRICS, UNITS, Scored, gather_results, object_records
+from robustvos.report.frame_scores import FILE, frame_series, frames_text
 from robustvos.report.summary import summary_lines
 from robustvos.types import Video, VideoResult
 from robustvos.video.atomic import atomic_write_text
@@ -28,8 +30,8 @@ class ResultsWriter(VideoCallback):
     """Gather the scores of all processes; write and print them when a test, or a validation outside of training, ends.
 
     Args:
-        system: Name of the row in tables; None: the adapter's class, or ``sam2``.
-        frames: Also keep J and F of every frame (``frames.json``), for plots over time.
+        system: Name of the row in tables; None: what ran, see :func:`system_name`.
+        frames: Also keep J and F of every frame that counts (``frames.json``), for plots over time.
     """
 
     def __init__(self, system: str | None = None, frames: bool = True) -> None:
@@ -80,10 +82,7 @@ class ResultsWriter(VideoCallback):
         atomic_write_text(folder / "results.json", json.dumps(content, indent=1))
         atomic_write_text(folder / "results.csv", _as_csv(content))
         if self.frames:
-            frames = [
-                {"clip": r.clip, "corruption": corruption, **dict(f)} for corruption, r in results for f in r.frames
-            ]
-            atomic_write_text(folder / "frames.json", json.dumps(frames))
+            atomic_write_text(folder / FILE, frames_text(frame_series(results)))
         self._summary = [*summary_lines(content), *_whereabouts(folder)]
 
     def _content(self, trainer: L.Trainer, module: Any, results: list[Scored]) -> dict[str, Any]:
@@ -93,7 +92,7 @@ class ResultsWriter(VideoCallback):
         objects = object_records(results)
         return {
             "schema": 1,
-            "system": self.system or _system_name(module),
+            "system": self.system or system_name(module.adapter, module.restorer),
             "base": module.config.variant,
             "base_hash": module.base.hash,
             "dataset": _dataset_name(data, trainer),
@@ -119,8 +118,36 @@ def parameter_counts(module: Any) -> dict[str, int]:
     }
 
 
-def _system_name(module: Any) -> str:
-    return "sam2" if module.adapter is None else type(module.adapter).__name__.lower()
+_SHORT = {"full_finetuning": "finetune", "full_fine_tuning": "finetune", "layer_norm_tuning": "layernorm"}
+
+
+def system_name(adapter: Any, restorer: Any = None) -> str:
+    """A name after what ran, in the manner of ``configs/model``: restorer, then adapter, or the bare ``sam2``.
+
+    Args:
+        adapter: What is added to the base, or None. One that is switched off (``enabled`` is False) does nothing, and the
+            name says so.
+        restorer: What frames pass first, or None.
+
+    >>> class URIE: ...
+    >>> class MoGARelease: ...
+    >>> system_name(None), system_name(None, URIE()), system_name(MoGARelease()), system_name(MoGARelease(), URIE())
+    ('sam2', 'restored_urie', 'moga_release', 'restored_urie_moga_release')
+    """
+    parts = []
+    if restorer is not None:
+        parts.append(f"restored_{type(restorer).__name__.lower()}")
+    if adapter is not None:
+        parts.append(_adapter_name(type(adapter).__name__))
+        if not getattr(adapter, "enabled", True):
+            parts.append("off")
+    return "_".join(parts) or "sam2"
+
+
+def _adapter_name(kind: str) -> str:
+    """A class's name in small letters: words apart, acronyms whole."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])", "_", kind).lower()
+    return _SHORT.get(words, words)
 
 
 def _dataset_name(data: Any, trainer: L.Trainer) -> str:

@@ -72,11 +72,18 @@ class Scorer:
             self.scores.update(tracked.index, prediction, modal)
 
     def result(self) -> VideoResult:
-        """Scores of the whole video."""
+        """Scores of the whole video; ``counts`` says of each frame whether the object's score is made of it."""
         frames: list[Mapping[str, Any]] = []
         if isinstance(self.scores, VideoScores):
+            counted = {(s.frame, s.object_id) for found in self.scores.counted().values() for s in found}
             frames = [
-                {"frame": s.frame, "object": s.object_id, "J": s.region, "F": s.contour}
+                {
+                    "frame": s.frame,
+                    "object": s.object_id,
+                    "J": s.region,
+                    "F": s.contour,
+                    "counts": (s.frame, s.object_id) in counted,
+                }
                 for s in self.scores.frame_scores()
             ]
         return VideoResult(self.video.name, tuple(self.scores.objects()), tuple(frames))

@@ -93,12 +93,16 @@ class VideoScores:
         """Every score so far by frame, whether the rules count it or not."""
         return [score for frame in sorted(self._frames) for score in self._frames[frame]]
 
+    def counted(self) -> dict[int, list[FrameScore]]:
+        """The scores so far that the rules count, per object and in order of frames."""
+        return counted_scores(self.frame_scores(), self.rules, self._frames)
+
     def objects(self) -> list[dict[str, Any]]:
         """One record per object, as stored in ``results.json``: clip, object, frames counted, tags, mean scores.
 
         The scores of an object no frame of which counts are None.
         """
-        counted = counted_scores(self.frame_scores(), self.rules, self._frames)
+        counted = self.counted()
         return [
             object_record(self.clip, object_id, counted.get(object_id, []), tags_of_object(self.tags, object_id))
             for object_id in self.object_ids
