@@ -17,6 +17,7 @@ from robustvos.report.colours import object_colour
 INK = (28, 32, 38)
 PAPER = (255, 255, 255)
 _NO_GATE = (214, 218, 224)
+_PANELS_PER_ROW = 3
 
 
 def overlay(
@@ -136,9 +137,9 @@ def label(image: Tensor, text: str) -> Tensor:
     return _from_pillow(canvas)
 
 
-def _with_heading(image: Tensor, text: str, widen: bool = False) -> Tensor:
-    """The image below a line of text; ``widen`` makes it as wide as the text."""
-    size = max(11, image.shape[-2] // 16)
+def _with_heading(image: Tensor, text: str, widen: bool = False, size: int = 0) -> Tensor:
+    """The image below a line of text of ``size`` pixels (0: by the image); ``widen`` makes it as wide as the text."""
+    size = size or max(11, image.shape[-2] // 16)
     if widen:
         missing = int(font(size).getlength(text)) + 4 - image.shape[-1]
         image = torch.nn.functional.pad(image, (0, max(0, missing)), value=PAPER[0])
@@ -158,7 +159,7 @@ def gate_image(gates: Mapping[int, Tensor], title: str = "", panel_width: int = 
         panel_width: Width in pixels that a panel reaches at least.
 
     Returns:
-        ``(3, H, W)`` uint8: one panel per object, frames to the right, components downwards.
+        ``(3, H, W)`` uint8: one panel per object, three to a row, frames to the right, components downwards.
 
     Raises:
         ValueError: If there is no object, or a gate is not ``(T, R)`` with at least one frame and component.
@@ -170,8 +171,11 @@ def gate_image(gates: Mapping[int, Tensor], title: str = "", panel_width: int = 
     for object_id, gate in gates.items():
         if gate.ndim != 2 or 0 in gate.shape:
             raise ValueError(f"object {object_id}: gate is {tuple(gate.shape)}, expected (T, R), neither of them 0")
-    row = strip([_gate_panel(object_id, gate.detach().cpu().float(), panel_width) for object_id, gate in gates.items()])
-    return _with_heading(row, title, widen=True) if title else row
+    panels = [_gate_panel(object_id, gate.detach().cpu().float(), panel_width) for object_id, gate in gates.items()]
+    rows = [strip(panels[start : start + _PANELS_PER_ROW]) for start in range(0, len(panels), _PANELS_PER_ROW)]
+    widest = max(row.shape[-1] for row in rows)
+    picture = torch.cat([F.pad(row, (0, widest - row.shape[-1]), value=PAPER[0]) for row in rows], dim=-2)
+    return _with_heading(picture, title, widen=True, size=16) if title else picture
 
 
 def _gate_panel(object_id: int, gate: Tensor, panel_width: int) -> Tensor:

@@ -148,6 +148,13 @@ def test_gate_image_is_as_wide_as_its_title():
     assert (long[:, :, plain.shape[-1] :].min(0).values < 100).any()  # the title goes on there
 
 
+def test_gate_image_starts_a_new_row_after_three_objects():
+    gate = torch.ones(6, 8)
+    three, four = (gate_image(dict.fromkeys(range(1, count + 1), gate)) for count in (3, 4))
+    assert four.shape[-2:] == (2 * three.shape[-2], three.shape[-1])
+    assert torch.equal(four[:, : three.shape[-2]], three)
+
+
 def test_gate_image_shows_frames_without_a_gate_as_neither_open_nor_shut():
     gate = torch.ones(6, 8)
     gate[:3] = float("nan")
