@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustvos.commands.tool import run_tool
+from robustvos.report.class_tables import class_tables
 from robustvos.report.page import build_report
 from robustvos.report.results import find_results, load_result
 from robustvos.report.sections import make_sections
 from robustvos.report.tables import terminal_text
+from robustvos.report.text import format_table
 
 _CORRUPTIONS = "--corruptions"
 
@@ -38,4 +40,7 @@ def report(runs: list[Path], out: Path, title: str = "robustvos report", referen
     page = build_report(runs, out, title=title, reference=reference)
     for section in make_sections([load_result(path) for path in find_results(runs)], reference):
         print(terminal_text(section, reference), end="\n\n")
+        for table in class_tables(section):
+            if table.metrics[0] == section.metrics[0]:
+                print(format_table(table), end="\n\n")
     print(f"report: {page}")

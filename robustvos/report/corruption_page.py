@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
 from robustvos.report.figures import image_uri
+from robustvos.report.images import write_png
 from robustvos.report.page import environment
-from robustvos.video.atomic import atomic_path, atomic_write_text
+from robustvos.video.atomic import atomic_write_text
 
 _WORDS = {
     "release": "what the published sets contain: colour and noise flicker from frame to frame, fog hangs still",
@@ -60,11 +60,3 @@ def write_corruption_page(
     page = out / "corruptions.html"
     atomic_write_text(page, html)
     return (*written, page)
-
-
-def write_png(image: Tensor, path: Path) -> Path:
-    """Write ``(3, H, W)`` uint8 RGB as a PNG, in one step; missing folders are made."""
-    pixels = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
-    with atomic_path(path) as temporary:
-        pixels.save(temporary, format="PNG")
-    return path

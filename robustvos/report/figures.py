@@ -15,7 +15,7 @@ from robustvos.errors import UserError
 from robustvos.report.results import RunResult
 from robustvos.report.sections import CLEAN, Section
 
-_GATES_PER_SYSTEM = 2
+_LEADING_GATES, _MOST_GATES = 2, 20
 
 
 @dataclass(frozen=True)
@@ -30,40 +30,107 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """One system's row of a group: its name, the picture, and its score on this clip (``J&F 81.2``; may be empty)."""
+
+    system: str
+    path: Path
+    score: str = ""
+
+    @property
+    def image(self) -> str:
+        """The picture as a data URI."""
+        return image_uri(self.path)
+
+
+@dataclass(frozen=True)
 class StripGroup:
-    """One clip under one condition: the truth once, then each system's prediction. Images are data URIs."""
+    """One clip under one condition: the truth once, then the prediction of each system that shows the same frames."""
 
     condition: str
     clip: str
     frames: tuple[int, ...]
-    truth: str
-    predictions: tuple[tuple[str, str], ...]
+    truth_path: Path
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def truth(self) -> str:
+        """The true masks' picture as a data URI."""
+        return image_uri(self.truth_path)
 
 
 @dataclass(frozen=True)
 class GateFigure:
-    """The gating masks of one clip by one system, as a data URI."""
+    """The gating masks of one clip by one system, as a data URI; ``leading``: open in the page from the start."""
 
     system: str
     clip: str
     image: str
+    leading: bool = True
 
 
 def strip_groups(section: Section) -> list[StripGroup]:
-    """For each condition the clip that most systems show, conditions in the order of the tables."""
-    by_system = {name: {(s.corruption, s.clip): s for s in find_strips(run)} for name, run in section.runs}
+    """For each condition the clip and frames that most systems show, conditions in the order of the tables."""
+    by_system = {name: {(s.corruption, s.clip, s.frames): s for s in find_strips(run)} for name, run in section.runs}
+    runs = dict(section.runs)
     keys = {key for strips in by_system.values() for key in strips}
     order = section.tag_values("corruption")
-    conditions = sorted({c for c, _ in keys}, key=lambda c: (order.index(c) if c in order else len(order), c))
+    conditions = sorted({key[0] for key in keys}, key=lambda c: (order.index(c) if c in order else len(order), c))
     groups = []
     for condition in conditions:
-        clips = sorted(clip for c, clip in keys if c == condition)
-        best = max(clips, key=lambda clip: sum((condition, clip) in strips for strips in by_system.values()))
-        shown = [(name, strips[condition, best]) for name, strips in by_system.items() if (condition, best) in strips]
-        first = shown[0][1]
-        predictions = tuple((name, image_uri(strip.prediction)) for name, strip in shown)
-        groups.append(StripGroup(condition, best, first.frames, image_uri(first.truth), predictions))
+        candidates = sorted(key for key in keys if key[0] == condition)
+        best = max(candidates, key=lambda key: sum(key in strips for strips in by_system.values()))
+        shown = [(name, strips[best]) for name, strips in by_system.items() if best in strips]
+        predictions = tuple(Prediction(n, s.prediction, clip_score(runs[n], s.clip, condition)) for n, s in shown)
+        groups.append(StripGroup(condition, best[1], best[2], shown[0][1].truth, predictions))
     return groups
+
+
+def clip_score(run: RunResult, clip: str, corruption: str) -> str:
+    """The leading metric of one clip, mean over its objects, e.g. ``J&F 81.2``; empty where it is not defined.
+
+    Args:
+        run: A tested system.
+        clip: Name of the clip, or of its strip's folder (``boat@fog``).
+        corruption: Under which condition.
+    """
+    name, metric = clip.removesuffix(f"@{corruption}"), run.metrics[0]
+    scores = [
+        entry["scores"].get(metric)
+        for entry in run.objects
+        if entry["clip"] == name and entry["tags"].get("corruption", CLEAN) == corruption
+    ]
+    known = [score for score in scores if score is not None]
+    if not known:
+        return ""
+    mean = sum(known) / len(known)
+    return f"{metric} {mean:.3f}" if metric.startswith("mIoU") else f"{metric} {100 * mean:.1f}"
+
+
+def write_strip_figures(groups: Sequence[StripGroup], folder: Path) -> list[Path]:
+    """Each group as one PNG for a paper or a slide: the truth, then each system, named at the left.
+
+    Systems whose pictures have another size than the truth are left out.
+
+    Args:
+        groups: Of one section.
+        folder: Receives ``<condition>.png``; made if missing.
+    """
+    # Drawing needs torch, which a report without pictures does without.
+    from robustvos.report.grid import GridRow, labelled_grid
+    from robustvos.report.images import read_image, write_png
+
+    written = []
+    for group in groups:
+        truth = read_image(group.truth_path)
+        rows = [GridRow("truth", [truth])]
+        for one in group.predictions:
+            image = read_image(one.path)
+            if image.shape == truth.shape:
+                rows.append(GridRow(one.system, [image], one.score))
+        title = f"{group.condition}: {group.clip}, {frames_text(group.frames)}"
+        written.append(write_png(labelled_grid(rows, title=title), folder / f"{group.condition}.png"))
+    return written
 
 
 def find_strips(run: RunResult) -> list[Strip]:
@@ -86,13 +153,13 @@ def find_strips(run: RunResult) -> list[Strip]:
 
 
 def gate_figures(section: Section) -> list[GateFigure]:
-    """The first few gate pictures of each system that has any: ``figures/gates/**/*.png``."""
+    """The gate pictures of each system that has any, ``figures/gates/**/*.png``; the first few of each lead."""
     figures = []
     for name, run in section.runs:
         root = run.folder / "figures" / "gates"
-        for path in sorted(root.rglob("*.png"))[:_GATES_PER_SYSTEM]:
+        for number, path in enumerate(sorted(root.rglob("*.png"))[:_MOST_GATES]):
             clip = path.relative_to(root).with_suffix("").as_posix()
-            figures.append(GateFigure(name, clip, image_uri(path, lossless=True)))
+            figures.append(GateFigure(name, clip, image_uri(path, lossless=True), number < _LEADING_GATES))
     return figures
 
 

@@ -14,8 +14,17 @@ from markupsafe import Markup
 
 from robustvos.report import svg
 from robustvos.report.bars import bar_chart
+from robustvos.report.class_tables import class_tables
 from robustvos.report.curves import find_event_folders, training_charts
-from robustvos.report.figures import GateFigure, StripGroup, frames_text, gate_figures, strip_groups
+from robustvos.report.figures import (
+    GateFigure,
+    StripGroup,
+    frames_text,
+    gate_figures,
+    strip_groups,
+    write_strip_figures,
+)
+from robustvos.report.frame_charts import FrameChart, frame_charts
 from robustvos.report.latex import latex_document
 from robustvos.report.markdown import markdown_document
 from robustvos.report.results import RunResult, find_results, load_result
@@ -41,6 +50,8 @@ class SectionView:
     slots: dict[str, int]
     strips: list[StripGroup]
     gates: list[GateFigure]
+    classes: list[Table]
+    frame_charts: list[FrameChart]
 
     @property
     def telling(self) -> set[str]:
@@ -71,6 +82,8 @@ def build_report(
 ) -> Path:
     """Write ``index.html``, ``tables.md``, ``tables.tex`` and ``tables.csv`` under ``out``.
 
+    Where runs left strips, ``strips/<section>/<condition>.png`` shows truth and systems under one another.
+
     The page holds everything it shows: no file beside it and no network is needed to read it.
 
     Args:
@@ -91,7 +104,7 @@ def build_report(
     results = [load_result(path) for path in find_results(runs)]
     sections = make_sections(results, reference)
     tabled = [(section, section_tables(section, reference)) for section in sections]
-    slots = system_slots(results, reference)
+    views = [_view(section, tables, system_slots(results, reference), reference) for section, tables in tabled]
     html = (
         environment()
         .get_template("template.html")
@@ -99,14 +112,17 @@ def build_report(
             title=title,
             reference=reference,
             leading=leading,
-            sections=[_view(section, tables, slots, reference) for section, tables in tabled],
-            charts=training_charts(find_event_folders(runs), slots),
+            sections=views,
+            charts=training_charts(find_event_folders(runs), system_slots(results, reference)),
             runs=sorted(results, key=lambda run: (run.dataset, run.protocol, run.system, run.created)),
             superseded=[run for section in sections for run in section.superseded],
         )
     )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    tabled = [(view.section, [*tables, *view.classes]) for view, (_, tables) in zip(views, tabled, strict=True)]
+    for view in views:
+        write_strip_figures(view.strips, out / "strips" / view.anchor)
     _write(out / "tables.md", markdown_document(title, tabled, leading))
     _write(out / "tables.tex", latex_document(title, tabled, leading))
     _write(out / "tables.csv", csv_document(tabled, leading))
@@ -132,6 +148,8 @@ def _view(section: Section, tables: Sequence[Table], systems: dict[str, int], re
         slots=slots,
         strips=strip_groups(section),
         gates=gate_figures(section),
+        classes=class_tables(section),
+        frame_charts=frame_charts(section, slots, reference),
     )
 
 

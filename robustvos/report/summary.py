@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robustvos.metrics.aggregate import estimate
+from robustvos.metrics.class_means import CLASS_TAG
 
-_TAGS = ("corruption", "weather", "category")
+_WEATHER = "weather"
+_TAGS = ("corruption", _WEATHER, "category")
 _CLEAN = "clean"
 
 
 def summary_lines(content: Mapping[str, Any]) -> list[str]:
     """Conditions by metrics in percent, with the 95 % interval of the leading metric over everything.
+
+    Where objects have classes, or corrupted clips weathers, further blocks of lines tell them apart.
 
     Args:
         content: Of a ``results.json``.
@@ -32,23 +36,34 @@ def summary_lines(content: Mapping[str, Any]) -> list[str]:
     """
     metrics: Sequence[str] = content["metrics"]
     overall, by = content["aggregates"]["overall"], content["aggregates"]["by"]
-    tag = next((t for t in _TAGS if set(by.get(t, ())) - {_CLEAN}), "")
+    told = [t for t in _TAGS if set(by.get(t, ())) - {_CLEAN}]
+    tag = told[0] if told else ""
     groups = dict(by[tag]) if tag else {}
     if tag == "corruption":
         corrupted = [o for o in content["objects"] if o["tags"].get(tag) != _CLEAN]
         groups["corrupted"] = {metric: estimate(corrupted, metric) for metric in metrics}
     groups["all"] = overall
+    head = "{system} on {base}: {dataset}, protocol {protocol}, prompt {prompt}".format_map(content)
+    lines = [head, *_block(tag, groups, metrics)]
+    low, high = (overall[metrics[0]][end] for end in ("low", "high"))
+    if low is not None:
+        lines[-1] += f"  {metrics[0]} in [{_percent(low)}, {_percent(high)}]"
+    if _WEATHER in told[1:]:
+        lines += ["", *_block(_WEATHER, by[_WEATHER], metrics)]
+    if by.get(CLASS_TAG):
+        means = content["aggregates"].get("class_means")
+        lines += ["", *_block(CLASS_TAG, {**by[CLASS_TAG], **({"mean over classes": means} if means else {})}, metrics)]
+    return lines
+
+
+def _block(tag: str, groups: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[str]:
+    """One line for each group, under a heading."""
     grid = [[tag, *metrics, "objects"]]
     for name, figures in groups.items():
         count = figures[metrics[0]]["objects"]
         grid.append([name, *(_percent(figures[metric]["mean"]) for metric in metrics), str(count)])
     widths = [max(len(row[i]) for row in grid) for i in range(len(grid[0]))]
-    head = "{system} on {base}: {dataset}, protocol {protocol}, prompt {prompt}".format_map(content)
-    lines = [head, *(_aligned(row, widths) for row in grid)]
-    low, high = (overall[metrics[0]][end] for end in ("low", "high"))
-    if low is not None:
-        lines[-1] += f"  {metrics[0]} in [{_percent(low)}, {_percent(high)}]"
-    return lines
+    return [_aligned(row, widths) for row in grid]
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -113,7 +115,42 @@ def test_text_of_others_is_escaped(page):
 
 def test_tables_lie_beside_the_page_and_nothing_half_written(runs, tmp_path):
     index = build_report([runs], tmp_path / "out")
-    assert {p.name for p in index.parent.iterdir()} == {"index.html", "tables.md", "tables.tex", "tables.csv"}
+    files = {"index.html", "tables.md", "tables.tex", "tables.csv"}
+    assert {p.name for p in index.parent.iterdir()} == {*files, "strips"}
+    (section,) = (index.parent / "strips").iterdir()
+    assert {p.name for p in section.iterdir()} == {"clean.png", "fog.png"}
+
+
+def test_runs_without_strips_leave_no_pictures(runs, tmp_path):
+    for system in SYSTEMS:
+        shutil.rmtree(runs / system / "figures")
+    index = build_report([runs], tmp_path / "out")
+    assert not (index.parent / "strips").exists()
+    assert "What it looks like" not in index.read_text(encoding="utf-8")
+
+
+def test_systems_stand_under_the_truth_with_their_score_on_the_clip(runs, tmp_path):
+    for system in SYSTEMS:
+        strips = runs / system / "figures" / "strips"
+        (strips / "fog" / "a").rename(strips / "a@fog")
+    index = build_report([runs], tmp_path / "out")
+    text = Page(index.read_text(encoding="utf-8")).text
+    assert "J&F 40.0" in text  # sam2 on clip a
+    assert "J&F 44.0" in text  # restored_urie, the third
+    picture = np.array(Image.open(next(index.parent.glob("strips/*/fog.png"))))
+    strip = np.array(Image.open(runs / "sam2" / "figures" / "strips" / "a@fog" / "truth.png"))
+    corners = np.argwhere((picture == strip[0, 0]).all(-1))
+    places = [(y, x) for y, x in corners if np.array_equal(picture[y : y + 32, x : x + 96], strip)]
+    assert len(places) == 1 + len(SYSTEMS)
+    assert len({x for _, x in places}) == 1
+
+
+def test_strips_of_other_frames_are_not_set_beside_each_other(runs, tmp_path):
+    facts = runs / "moga" / "figures" / "strips" / "fog" / "a" / "strip.json"
+    facts.write_text('{"corruption": "fog", "frames": [0, 9], "object_ids": [1]}', encoding="utf-8")
+    page = Page(build_report([runs], tmp_path / "out").read_text(encoding="utf-8"))
+    shown = [a["alt"] for tag, a in page.tags if tag == "img" and "under fog" in a["alt"]]
+    assert len(shown) == 1 + 2 and not any("moga" in text for text in shown)
 
 
 def test_equal_runs_give_equal_pages(runs, tmp_path):

@@ -1,0 +1,70 @@
+"""Scores by class of object, and by weather where that is not what the main tables are about."""
+
+from __future__ import annotations
+
+import math
+
+from robustvos.metrics.class_means import CLASS_TAG, class_mean
+from robustvos.report.results import RunResult
+from robustvos.report.sections import Section
+from robustvos.report.table import Cell, Row, Table
+
+CLASS_MEAN = "mean over classes"
+WEATHER_TAG = "weather"
+
+
+def class_tables(section: Section) -> list[Table]:
+    """For each metric: systems by classes, each class weighing the same in the last column; systems by weathers.
+
+    Nothing where the results have no such tags; no weathers where they are already the columns of the score tables.
+    """
+    tables = [_class_table(section, metric) for metric in section.metrics] if section.tag_values(CLASS_TAG) else []
+    weathers = section.tag_values(WEATHER_TAG)
+    if weathers and section.condition_tag != WEATHER_TAG:
+        tables += [_by_tag(section, metric, WEATHER_TAG, weathers) for metric in section.metrics]
+    return tables
+
+
+def _class_table(section: Section, metric: str) -> Table:
+    table = _by_tag(section, metric, CLASS_TAG, section.tag_values(CLASS_TAG))
+    rows = tuple(
+        Row(row.name, (*row.cells, _class_mean(run, metric)))
+        for row, (_, run) in zip(table.rows, section.runs, strict=True)
+    )
+    caption = (
+        f"{table.caption} The last column is the mean over classes, each the mean over all of its frames, as the public "
+        "evaluator of ACDC-Video has it."
+    )
+    columns = (*table.columns, CLASS_MEAN)
+    return Table("scores", table.title, caption, columns, rows, (metric,) * len(columns), table.percent)
+
+
+def _by_tag(section: Section, metric: str, tag: str, values: tuple[str, ...]) -> Table:
+    rows = tuple(Row(name, tuple(_cell(run, tag, value, metric) for value in values)) for name, run in section.runs)
+    unit = "in [0, 1], mean over clips" if section.amodal else "in percent, mean over objects"
+    return Table(
+        kind="scores",
+        title=f"{metric} by {tag}",
+        caption=f"{metric} {unit}, with its 95 % interval (bootstrap over clips).",
+        columns=values,
+        rows=rows,
+        metrics=(metric,) * len(values),
+        percent=not section.amodal,
+    )
+
+
+def _cell(run: RunResult, tag: str, value: str, metric: str) -> Cell | None:
+    found = run.by.get(tag, {}).get(value, {}).get(metric)
+    if found is None or not found.clips:
+        return None
+    return Cell(found.mean, found.low, found.high, found.std, found.clips, found.objects)
+
+
+def _class_mean(run: RunResult, metric: str) -> Cell | None:
+    found = class_mean(run.objects, metric)
+    if found["mean"] is None:
+        return None
+    mean, low, high = (
+        math.nan if found[name] is None else float(found[name] or 0.0) for name in ("mean", "low", "high")
+    )
+    return Cell(mean, low, high, clips=int(found["clips"] or 0), objects=int(found["objects"] or 0))
