@@ -120,6 +120,8 @@ def test_every_annotated_frame_is_told_by_object():
     assert [(row["frame"], row["object"]) for row in rows] == [(t, o) for t in (0, 1, 2, 4) for o in (4, 9)]
     assert [row["J"] for row in rows if row["object"] == 4] == [1.0] * 4
     assert [row["J"] for row in rows if row["object"] == 9 and row["frame"] >= 2] == [0.0] * 2
+    assert [row["counts"] for row in rows if row["object"] == 4] == [True] * 4
+    assert [row["frame"] for row in rows if row["object"] == 9 and row["counts"]] == [2, 4]
 
 
 def test_amodal_task_compares_with_whole_objects():

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as adjust
 
 from robustvos.corruptions import CORRUPTIONS, PRESETS, corrupt_clip
 
@@ -28,10 +35,10 @@ def smooth_image(height: int, width: int) -> torch.Tensor:
     return (torch.stack(slow) + ripple).round().clamp(0, 255).to(torch.uint8)
 
 
-def mean_change(image: torch.Tensor, name: str, preset: str, severity: float, clips: int) -> float:
+def mean_change(image: torch.Tensor, name: str, preset: str, severity: float, clips: int, first: int = 0) -> float:
     """Mean absolute difference over two frames of several clips."""
     changes = []
-    for number in range(clips):
+    for number in range(first, first + clips):
         corrupted = corrupt_clip(
             image.expand(2, *image.shape),
             name,
@@ -81,3 +88,137 @@ def test_small_frames_are_as_strongly_corrupted_as_large_ones(name, preset):
     large = mean_change(smooth_image(360, 640), name, preset, 3.0, clips=12)
     small = mean_change(smooth_image(360, 640)[:, ::4, ::4], name, preset, 3.0, clips=12)
     assert small == pytest.approx(large, rel=0.25)
+
+
+# Real frames: what the release does, written anew from what is known of it. A frame is float64 (H, W, 3), 0 to 255.
+
+BRIGHT = {"fog": 237.5, "rain": 235.0}  # what the veil and the drops are blended towards
+
+
+def smooth_pixels() -> np.ndarray:
+    return smooth_image(360, 640).permute(1, 2, 0).double().numpy()
+
+
+def noise_change(frame: np.ndarray, rng: np.random.Generator) -> float:
+    """Normal noise of a standard deviation U(.2, .44) of the range."""
+    noise = rng.normal(size=frame.shape)
+    noisy = (np.clip(frame + 255 * s * noise, 0, 255).round() for s in np.linspace(0.2, 0.44, 7))
+    return float(np.mean([np.abs(one - frame).mean() for one in noisy]))
+
+
+def jitter_change(frame: np.ndarray, rng: np.random.Generator) -> float:
+    """Brightness and saturation U[.15, 1.85], contrast U[.85, 1.15], hue U[-.3, .3], in random order."""
+    clean = torch.from_numpy(frame[::4, ::4].astype(np.uint8)).permute(2, 0, 1).contiguous()
+    changes = []
+    for _ in range(60):
+        steps = {
+            adjust.adjust_brightness: rng.uniform(0.15, 1.85),
+            adjust.adjust_contrast: rng.uniform(0.85, 1.15),
+            adjust.adjust_saturation: rng.uniform(0.15, 1.85),
+            adjust.adjust_hue: rng.uniform(-0.3, 0.3),
+        }
+        image = clean
+        for index in rng.permutation(4):
+            step, amount = list(steps.items())[index]
+            image = step(image, amount)
+        changes.append(float((image.float() - clean.float()).abs().mean()))
+    return float(np.mean(changes))
+
+
+def speckle_change(frame: np.ndarray, rng: np.random.Generator) -> float:
+    """White wherever a Poisson count of mean std(L) x intensity is not 0."""
+    lightness = (frame.max(-1) + frame.min(-1)) / 510
+    return float((1 - np.exp(-lightness.std() * 0.875)) * (255 - frame).mean())
+
+
+def motion_change(frame: np.ndarray, rng: np.random.Generator) -> float:
+    """The mean along a line of an odd number of pixels in [3, limit], in a random direction."""
+    changes = []
+    for _ in range(40):
+        limit = rng.choice([3, 5, 7, 9, 11], p=np.array([0.05, 0.21, 0.42, 0.25, 0.06]) / 0.99)
+        size, angle = rng.choice(np.arange(3, limit + 1, 2)), rng.uniform(0, np.pi)
+        kernel = np.zeros((size + 2, size + 2))
+        for step in np.arange(size) - (size - 1) / 2:
+            y, x = (size + 1) / 2 + step * np.sin(angle), (size + 1) / 2 + step * np.cos(angle)
+            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):  # shared out bilinearly
+                weight = (1 - abs(y - int(y) - i)) * (1 - abs(x - int(x) - j))
+                kernel[min(int(y) + i, size + 1), min(int(x) + j, size + 1)] += weight
+        blurred = cv2.filter2D(frame, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+        changes.append(np.abs(blurred.round() - frame).mean())
+    return float(np.mean(changes))
+
+
+def resampling_change(frame: np.ndarray, rng: np.random.Generator) -> float:
+    """Bilinearly down and up by 1.2 times a course of mean 1.02 and deviation .265, at least 1.05."""
+    height, width = frame.shape[:2]
+    changes = []
+    for factor in np.maximum(1.2 * rng.normal(1.02, 0.265, 40), 1.05):
+        small = cv2.resize(frame.astype(np.uint8), (int(width / factor), int(height / factor)))
+        changes.append(np.abs(cv2.resize(small, (width, height)).astype(float) - frame).mean())
+    return float(np.mean(changes))
+
+
+def veil_change(name: str, frame: np.ndarray, on_smooth: float) -> float:
+    """A blend towards a bright tone that covers as much as it must for the change on the smooth image."""
+    share = on_smooth / np.abs(BRIGHT[name] - smooth_pixels()).mean()
+    return float(share * np.abs(BRIGHT[name] - frame).mean())
+
+
+def snow_change(frame: np.ndarray, on_smooth: float) -> float:
+    """Shadows below a lightness of 85 + 127.5 U(.1, .3) times .92, then white flakes, as many as the smooth image tells."""
+
+    def darkening(pixels: np.ndarray) -> float:
+        lightness = (pixels.max(-1, keepdims=True) + pixels.min(-1, keepdims=True)) / 2
+        limits = 85 + 127.5 * np.linspace(0.1, 0.3, 9)
+        return float(np.mean([(0.08 * pixels * (lightness < limit)).mean() for limit in limits]))
+
+    smooth = smooth_pixels()
+    share = (on_smooth - darkening(smooth)) / (250 - smooth).mean()
+    return float(darkening(frame) + share * (250 - frame).mean())
+
+
+REFERENCES = {
+    "gauss_noise": noise_change,
+    "color_jitter": jitter_change,
+    "iso_noise": speckle_change,
+    "motion_blur": motion_change,
+    "resampling_blur": resampling_change,
+}
+
+
+def reference_change(name: str, frame: torch.Tensor, first: int, rng: np.random.Generator) -> float:
+    """Of weather only its strength on the smooth image is known, which the tests above hold ours to.
+
+    How much fog, rain or snow a clip has differs by a half between clips: the same clips are asked what they do there.
+    """
+    pixels = frame.permute(1, 2, 0).double().numpy()
+    if name in REFERENCES:
+        return REFERENCES[name](pixels, rng)
+    on_smooth = mean_change(smooth_image(360, 640), name, "release", 3.0, 12, first)
+    return snow_change(pixels, on_smooth) if name == "snow" else veil_change(name, pixels, on_smooth)
+
+
+@pytest.fixture(scope="module")
+def real_frames() -> list[torch.Tensor]:
+    root = os.environ.get("ROBUSTVOS_REALDATA")
+    if not root:
+        pytest.skip("set ROBUSTVOS_REALDATA to a folder with davis/JPEGImages to compare on real frames")
+    clips = sorted(folder for folder in (Path(root) / "davis" / "JPEGImages" / "480p").iterdir() if folder.is_dir())
+    if not clips:
+        pytest.skip(f"{root}/davis/JPEGImages/480p holds no clip")
+    firsts = [min(clip.glob("*.jpg")) for clip in clips[:4]]
+    return [
+        torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1).contiguous() for path in firsts
+    ]
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_release_is_as_strong_on_real_frames(name, real_frames):
+    """Every frame has other clips' draws than the frames before; the reference draws anew."""
+    rng = np.random.default_rng(0)
+    ours, reference = 0.0, 0.0
+    for first, frame in zip(range(0, 48, 12), real_frames, strict=False):
+        ours += mean_change(frame, name, "release", 3.0, 12, first) / len(real_frames)
+        reference += reference_change(name, frame, first, rng) / len(real_frames)
+    print(f"{name}: {ours:.2f}, reference {reference:.2f}, ratio {ours / reference:.3f}")
+    assert ours == pytest.approx(reference, rel=0.15)
