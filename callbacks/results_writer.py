@@ -32,10 +32,13 @@ class ResultsWriter(VideoCallback):
     Args:
         system: Name of the row in tables; None: what ran, see :func:`system_name`.
         frames: Also keep J and F of every frame that counts (``frames.json``), for plots over time.
+        dataset: Name of the dataset in tables, where it is another set than the data's own name says: clips of another
+            length, say, or other conditions. None: the data's name.
     """
 
-    def __init__(self, system: str | None = None, frames: bool = True) -> None:
+    def __init__(self, system: str | None = None, frames: bool = True, dataset: str | None = None) -> None:
         self.system = system
+        self.dataset = dataset
         self.frames = frames
         self._results: list[Scored] = []
         self._summary: list[str] = []
@@ -95,7 +98,8 @@ class ResultsWriter(VideoCallback):
             "system": self.system or system_name(module.adapter, module.restorer),
             "base": module.config.variant,
             "base_hash": module.base.hash,
-            "dataset": _dataset_name(data, trainer),
+            "dataset": _dataset_name(data, trainer, self.dataset),
+            "skip_first_last": module.skips_ends,
             "protocol": module.protocol if task == "modal" else "realvas",
             "prompt": _prompt_of(data, "test" if trainer.state.fn == "test" else "val"),
             "seed": module.seed,
@@ -150,9 +154,9 @@ def _adapter_name(kind: str) -> str:
     return _SHORT.get(words, words)
 
 
-def _dataset_name(data: Any, trainer: L.Trainer) -> str:
+def _dataset_name(data: Any, trainer: L.Trainer, said: str | None = None) -> str:
     """Validation clips are another set than test clips: no table may mix them."""
-    name = getattr(data, "name", type(data).__name__.lower())
+    name = str(said or getattr(data, "name", type(data).__name__.lower()))
     return name if trainer.state.fn == "test" else f"{name} (validation)"
 
 

@@ -20,7 +20,8 @@ class TemperatureAnnealing(L.Callback):
     The temperature follows from the step or epoch that training is at, and from nothing remembered: a run that is
     resumed goes on where it stopped. Resumed with another length, it follows the curve of the new length.
 
-    A system without gates is left alone, so that one configuration serves MoGA and what it is compared with.
+    A system without gates is left alone, and so is one whose temperature is fixed by its method (``anneals_tau``): one
+    configuration serves MoGA and what it is compared with.
 
     Args:
         start: Temperature at the beginning, above 0; may lie above or below ``end``.
@@ -59,9 +60,14 @@ class TemperatureAnnealing(L.Callback):
         self._length = 1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Say so if the system has no temperature: a recipe may be shared by systems with and without gates."""
-        if stage == "fit" and _adapter_with_tau(pl_module) is None:
-            rank_zero_info("TemperatureAnnealing: this system has no gates, hence no temperature; nothing is annealed")
+        """Say so if the system has no temperature to move: a recipe may be shared by systems with and without gates."""
+        if stage != "fit" or _adapter_with_tau(pl_module) is not None:
+            return
+        fixed = getattr(getattr(pl_module, "adapter", None), "tau", None)
+        reason = (
+            "this system has no gates, hence no temperature" if fixed is None else f"tau stays {fixed:g} by its method"
+        )
+        rank_zero_info(f"TemperatureAnnealing: {reason}; nothing is annealed")
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find out how long the annealing takes; the run's length is known by now."""
@@ -115,9 +121,9 @@ def _check_duration(duration: int | float | None, unit: str) -> None:
 
 
 def _adapter_with_tau(module: Any) -> Any:
-    """The module's adapter, if it has a temperature."""
+    """The module's adapter, if it has a temperature that may be moved."""
     adapter = getattr(module, "adapter", None)
-    return adapter if hasattr(adapter, "tau") else None
+    return adapter if hasattr(adapter, "tau") and getattr(adapter, "anneals_tau", False) else None
 
 
 def _run_length(trainer: L.Trainer, unit: str) -> int | None:

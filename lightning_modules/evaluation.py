@@ -64,6 +64,9 @@ class Scorer:
         if modal is None:
             return
         prediction = masks_in_order(tracked, self.video)
+        match = getattr(self.video.masks, "matched_to", None)  # truth without identities: what fits a prediction best
+        if match is not None:
+            modal = match(tracked.index, prediction)
         if isinstance(self.scores, AmodalScores):
             amodal = self.video.amodal[tracked.index] if self.video.amodal is not None else None
             if amodal is not None:

@@ -24,7 +24,7 @@ from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.losses import segmentation_loss
-from robustvos.sam2.provenance import Provenance, find_shipped_adapter, read_adapter
+from robustvos.sam2.provenance import Provenance, check_settings, find_shipped_adapter, read_adapter
 from robustvos.sam2.tracker import Tracker
 from robustvos.sam2.training import forward_clips, training_input
 from robustvos.seeding import derive_seed
@@ -90,7 +90,7 @@ class PromptableVOS(L.LightningModule):
         if adapter is not None:
             adapter.attach(self.sam2)
             if weights is not None:
-                adapter.load_adapter_state_dict(read_adapter(Path(weights), self.base))
+                adapter.load_adapter_state_dict(read_adapter(Path(weights), self.base, adapter))
                 self.adapter_origin = str(weights)
         elif not self.trains_base:
             self.sam2.requires_grad_(False)
@@ -141,15 +141,19 @@ class PromptableVOS(L.LightningModule):
             raise CheckpointMismatch(_NO_ADAPTER.format("the checkpoint"))
         whole = {name.removeprefix(HOST_PREFIX): value for name, value in state_dict.items()}
         load_exactly(self.sam2, whole, "the checkpoint")
+        self.base = Provenance.of(self.config, self.sam2)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the base that the trained weights belong to."""
+        """Name the base that the trained weights belong to, and the adapter's settings that they do not show."""
         checkpoint["base"] = self.base.as_dict()
+        if self.adapter is not None:
+            checkpoint["adapter"] = self.adapter.function_settings()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that were trained on another base."""
+        """Refuse weights that were trained on another base, or with other settings."""
         if self.adapter is not None:
             self.base.check(checkpoint.get("base"))
+            check_settings(self.adapter, checkpoint.get("adapter"))
         self.adapter_origin = str(self.trainer.ckpt_path)
 
     # Training
@@ -159,6 +163,16 @@ class PromptableVOS(L.LightningModule):
         self.train()
         trained, total = (sum(p.numel() for p in ps) for ps in (self.trained_parameters(), self.parameters()))
         self._announce(f"train {trained:,} of {total:,} parameters")
+
+    def on_train_start(self) -> None:
+        """Say how much a step of the optimiser sees, of all processes together."""
+        loader = getattr(self.trainer, "train_dataloader", None)
+        clips = getattr(loader, "batch_size", None)
+        if clips:
+            processes, batches = self.trainer.world_size, self.trainer.accumulate_grad_batches
+            self.print(
+                f"a step: {clips * processes * batches} clips ({clips} x {processes} processes x {batches} batches)"
+            )
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Prompt the first frames of each clip, track the others, compare with the truth."""
@@ -217,10 +231,14 @@ class PromptableVOS(L.LightningModule):
         """``modal`` or ``amodal``, as the data say."""
         return getattr(getattr(self.trainer, "datamodule", None), "task", "modal")
 
+    @property
+    def skips_ends(self) -> bool:
+        """Whether first and last frames do not count: a rule of DAVIS's, which the release has not."""
+        wanted = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
+        return bool(wanted) and self.protocol == "davis"
+
     def _evaluate(self, video: Video) -> VideoResult:
-        skip_ends = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
-        rules = replace(self.rules, skip_first_last=skip_ends)
-        scorer = Scorer(video, self.task, rules)
+        scorer = Scorer(video, self.task, replace(self.rules, skip_first_last=self.skips_ends))
         self._track(video, scorer)
         result = scorer.result()
         self._results.append((video.corruption, result))
@@ -233,7 +251,9 @@ class PromptableVOS(L.LightningModule):
 
     def _track(self, video: Video, scorer: Scorer | None) -> None:
         self._tell_adapter(None)
-        self.tracker = Tracker(self.sam2, non_overlapping=self.task == "modal", num_frames=len(video.frames))
+        # Whole objects overlap; so do masks in the release's evaluation, where several prompts may mean one region.
+        exclusive = self.task == "modal" and self.protocol != "release"
+        self.tracker = Tracker(self.sam2, non_overlapping=exclusive, num_frames=len(video.frames))
         self._tell("on_video_start", video)
         for frame, tracked in track_video(self.tracker, video, self.restorer):
             if scorer is not None:

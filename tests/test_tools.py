@@ -99,6 +99,13 @@ def test_mask_prompt_keeps_its_ids_and_is_the_first_result(track, video, mask, t
     assert np.mean(first == given) > 0.95  # it went through the model's low resolution
 
 
+def test_a_system_goes_to_a_device_as_a_whole():
+    from robustvos.commands.system import load_trained_system
+
+    system = load_trained_system("moga", "nano", None).to("meta")
+    assert {p.device.type for part in (system.model, system.adapter) for p in part.parameters()} == {"meta"}
+
+
 def test_track_follows_objects_in_restored_frames(track, folder, tiny_base, tmp_path):
     from robustvos.restoration import URIE
     from robustvos.sam2.build import build_sam2

@@ -16,6 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -39,8 +40,14 @@ class Adapter(nn.Module, ABC):
     tracks none of them), and layer norms of the prompt encoder only in steps with such prompts. Use
     ``find_unused_parameters=True`` where such batches occur.
 
+    Attributes:
+        anneals_tau: Whether a schedule may move its temperature ``tau`` in training; not where a fixed one is part of the
+            method.
+
     Copying an attached adapter alone is not supported; a deep copy of a module that holds both adapter and model is.
     """
+
+    anneals_tau: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +69,10 @@ class Adapter(nn.Module, ABC):
     @abstractmethod
     def adds_nothing(self) -> bool:
         """Whether the adapter's own tensors leave every output as it is."""
+
+    def function_settings(self) -> dict[str, Any]:
+        """Settings that change what trained weights compute, beyond their shapes: weights fit only a system with the same."""
+        return {}
 
     def check(self, model: nn.Module) -> None:
         """Refuse, with a UserError, a model that has the targets but cannot be adapted for another reason."""
@@ -163,9 +174,7 @@ class Adapter(nn.Module, ABC):
         Raises:
             CheckpointMismatch: If a key is missing or superfluous, or a shape differs (another rank, say).
         """
-        host = self._attached_host()
         load_tensors(self._trained_tensors(), state, type(self).__name__)
-        host.set_trained_values({name: state[f"sam2.{name}"] for name in host.trained})
 
     def _trained_tensors(self) -> dict[str, Tensor]:
         own = {f"adapter.{name}": p.detach() for name, p in self.named_parameters()}

@@ -63,13 +63,6 @@ class FrozenHost:
             return dict(self._set_aside)
         return {name: p.detach() for name, p in self.trained.items()}
 
-    def set_trained_values(self, values: Mapping[str, Tensor]) -> None:
-        """Overwrite the trained values, whichever are in place."""
-        if self.shows_original:
-            self._set_aside = {name: value.detach().clone() for name, value in values.items()}
-        else:
-            self._write(values)
-
     def is_as_before(self) -> bool:
         """Whether no trained value differs from the original."""
         return all(torch.equal(value.cpu(), self._original[name]) for name, value in self.trained_values().items())

@@ -13,7 +13,7 @@ The public code differs: see :class:`robustvos.adapters.moga_release.MoGARelease
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -46,15 +46,16 @@ class MoGA(Adapter):
             paper's 128 (Table 7) on every official SAM 2 and 32 on nano.
         tau: Temperature of the Gumbel-sigmoid, above 0 (Table 8: 0.3).
         conditioning: ``object``: each object's gates come from its own pointers. ``memory``: the pointers of all
-            objects of a clip are averaged first, and all its objects share the gates. ``none``: no gates, every
+            objects of a clip are averaged first, and all its objects share the gates; of objects that were prompted on
+            different frames, which SAM 2 runs apart, those that run together. ``none``: no gates, every
             component open, which is LoRA (Table 6).
         gate_hidden: Size of the gate MLP's hidden layers; one MLP per layer of memory attention.
         scale: Factor of the updates.
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
         gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
-        gates: What evaluation uses: the ``learned`` gates; the same ``shuffled`` over the components of each projection, so
-            that as many are open, but not those; or all ``open``. Training always uses the learned ones.
+        evaluation_gates: What evaluation uses: the ``learned`` gates; the same ``shuffled`` over the components of each
+            projection, so that as many are open, but not those; or all ``open``. Training always uses the learned ones.
 
     Attributes:
         rank: ``R``; known once attached.
@@ -74,6 +75,8 @@ class MoGA(Adapter):
     object apart on the batch dimension, so that here it runs over an object's stored pointers.
     """
 
+    anneals_tau: ClassVar[bool] = True
+
     def __init__(
         self,
         rank: int | None = None,
@@ -83,7 +86,7 @@ class MoGA(Adapter):
         scale: float = 1.0,
         layer_norms: str | Sequence[str] = "image_encoder",
         gate_bias: float = 1.0,
-        gates: Gates = "learned",
+        evaluation_gates: Gates = "learned",
     ) -> None:
         super().__init__()
         projections.check_rank(rank)
@@ -93,8 +96,12 @@ class MoGA(Adapter):
             raise UserError(f"tau is {tau}; a temperature must be above 0")
         if conditioning not in get_args(Conditioning):
             raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
-        if gates not in get_args(Gates):
-            raise UnknownName.of("gates", gates, get_args(Gates))
+        if evaluation_gates not in get_args(Gates):
+            raise UnknownName.of("evaluation_gates", evaluation_gates, get_args(Gates))
+        if conditioning == "none" and evaluation_gates != "learned":
+            raise UserError(
+                f"evaluation_gates is {evaluation_gates}, but conditioning none has no gates; leave one of them out"
+            )
         self.wanted_rank = rank
         self.tau = tau
         self.conditioning = conditioning
@@ -102,7 +109,7 @@ class MoGA(Adapter):
         self.scale = scale
         self.layer_norms = layer_norms
         self.gate_bias = gate_bias
-        self.evaluated_gates = gates
+        self.evaluation_gates = evaluation_gates
         self.object_to_clip: Tensor | None = None
         self.record_gates = False
         self.gates: dict[str, Tensor] = {}
@@ -136,6 +143,10 @@ class MoGA(Adapter):
             memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
             memory_attention.register_forward_hook(self._forget_gates, always_call=True),
         ]
+
+    def function_settings(self) -> dict[str, Any]:
+        """What the gates read."""
+        return {"conditioning": self.conditioning}
 
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
@@ -171,9 +182,9 @@ class MoGA(Adapter):
 
     def _altered(self, gates: Tensor, layer: int) -> Tensor:
         """What becomes of a layer's gates ``(B, N, R)`` in evaluation."""
-        if self.training or self.evaluated_gates == "learned":
+        if self.training or self.evaluation_gates == "learned":
             return gates
-        if self.evaluated_gates == "open":
+        if self.evaluation_gates == "open":
             return gates.new_ones(gates.shape)
         orders = [
             torch.randperm(gates.shape[-1], generator=generator("shuffled gates", layer, projection))

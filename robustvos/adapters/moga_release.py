@@ -148,6 +148,10 @@ class MoGARelease(Adapter):
             memory_attention.register_forward_hook(self._forget_gates, always_call=True),
         ]
 
+    def function_settings(self) -> dict[str, Any]:
+        """How much the updates count."""
+        return {"alpha": self.alpha}
+
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
         return not any(bool(layer.matrices(place)[1].any()) for layer in self._layers() for place in PLACES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentError, ArgumentParser
 
 from robustvos.adapters import Adapter
@@ -42,6 +43,13 @@ class System:
     adapter: Adapter | None
     base_hash: str
     restorer: Restorer | None = None
+
+    def to(self, device: torch.device | str) -> System:
+        """Move everything to a device: an adapter is no part of the model that carries it."""
+        for part in (self.model, self.adapter, self.restorer):
+            if part is not None:
+                part.to(device)
+        return self
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def load_trained_system(model: str | None, sam2: str | None, ckpt_path: Path | N
     provenance = Provenance(system.base, system.model.image_size, system.base_hash)
     system.adapter.attach(system.model)
     if ckpt_path is not None:
-        system.adapter.load_adapter_state_dict(read_adapter(ckpt_path, provenance))
+        system.adapter.load_adapter_state_dict(read_adapter(ckpt_path, provenance, system.adapter))
         return system
     shipped = find_shipped_adapter(system.adapter, provenance)
     if shipped is None:

@@ -63,10 +63,10 @@ def track(
     masks, overlaid = out / "masks", out / "overlay.mp4"
     if masks.is_dir() and any(masks.iterdir()):
         raise UserError(f"{masks} already holds masks; choose another --out, or remove it")
-    system = load_trained_system(model, sam2, ckpt_path)
+    system = load_trained_system(model, sam2, ckpt_path).to(place)
     with _parts_of(out) as parts:
-        tracker = Tracker(system.model.to(place), num_frames=len(frames))
-        restore = (lambda frame: frame) if system.restorer is None else system.restorer.to(place)
+        tracker = Tracker(system.model, num_frames=len(frames))
+        restore = (lambda frame: frame) if system.restorer is None else system.restorer
         _stream(frames, prompts, tracker, restore, parts / masks.name, parts / overlaid.name)
         if masks.is_dir():
             masks.rmdir()

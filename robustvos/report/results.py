@@ -60,6 +60,7 @@ class RunResult:
         overall: Metric to estimate over everything.
         by: Tag to value to metric to estimate.
         command: The command that made it, if stored.
+        skip_first_last: Whether first and last frames were left out; None if not stored. Tables never mix.
     """
 
     path: Path
@@ -78,6 +79,7 @@ class RunResult:
     overall: Mapping[str, Estimate]
     by: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
     command: str = ""
+    skip_first_last: bool | None = None
 
     @property
     def folder(self) -> Path:
@@ -146,6 +148,7 @@ class _Reader:
             overall=overall,
             by=self.groups(aggregates.get("by", {})),
             command=self.expect(data.get("command", ""), str, "command"),
+            skip_first_last=self.expect(data.get("skip_first_last"), (bool, type(None)), "skip_first_last"),
         )
 
     def groups(self, by: Any) -> dict[str, dict[str, dict[str, Estimate]]]:
@@ -202,4 +205,11 @@ class _Reader:
         raise BadResults(f"{self.path}: {field}: {text}")
 
 
-_WORDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", type(None): "null"}
+_WORDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    type(None): "null",
+}

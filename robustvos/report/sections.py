@@ -72,15 +72,15 @@ class Section:
 
 
 def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Section]:
-    """One section per (dataset, protocol, prompt), the one with most runs first; in it the reference comes first.
+    """One section per dataset, protocol, prompt and frames that count, that with most runs first; the reference leads it.
 
     A system tested twice with the same base, seed and checkpoint is shown once, by its newest run.
     """
-    groups: dict[tuple[str, str, str], list[RunResult]] = {}
+    groups: dict[tuple[str, str, str, str], list[RunResult]] = {}
     for run in runs:
-        groups.setdefault((run.dataset, run.protocol, run.prompt), []).append(run)
+        groups.setdefault((run.dataset, run.protocol, run.prompt, str(run.skip_first_last)), []).append(run)
     sections = []
-    for (dataset, protocol, prompt), members in sorted(groups.items()):
+    for (dataset, protocol, prompt, _), members in sorted(groups.items()):
         newest, superseded = _newest(members)
         named = zip(_names(newest), newest, strict=True)
         ordered = sorted(named, key=lambda pair: (pair[1].system != reference, pair[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,8 +69,13 @@ class ShippedAdapter:
 
 
 def save_adapter(path: Path, adapter: Adapter, base: Provenance) -> None:
-    """Write an adapter as safetensors with its class and base in the metadata."""
-    metadata = {"adapter": type(adapter).__name__, "variant": base.variant, "base_hash": base.hash}
+    """Write an adapter as safetensors with its class, settings and base in the metadata."""
+    metadata = {
+        "adapter": type(adapter).__name__,
+        "settings": json.dumps(adapter.function_settings()),
+        "variant": base.variant,
+        "base_hash": base.hash,
+    }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.adapter_state_dict().items()}
     save_file(state, path, metadata=metadata)
 
@@ -82,21 +88,41 @@ def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter |
             metadata = file.metadata() or {}
             if metadata.get("adapter") != type(adapter).__name__ or metadata.get("base_hash") != base.hash:
                 continue
+            if json.loads(metadata.get("settings", "{}")) != adapter.function_settings():
+                continue
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if {name: tuple(tensor.shape) for name, tensor in state.items()} == wanted:
             return ShippedAdapter(path.stem, state)
     return None
 
 
-def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
-    """Trained weights from a run's checkpoint or from an exported file, after checking that they belong to ``base``.
+def check_settings(adapter: Adapter, trained: Mapping[str, Any] | None) -> None:
+    """Refuse weights that were trained with other settings than ``adapter`` has, where these change what weights compute.
+
+    Args:
+        adapter: What the weights are for.
+        trained: What :meth:`Adapter.function_settings` gave then; None or empty: not known, and not checked.
+
+    Raises:
+        CheckpointMismatch: Naming the setting and both values.
+    """
+    for name, value in adapter.function_settings().items():
+        if trained and name in trained and trained[name] != value:
+            raise CheckpointMismatch(
+                f"the checkpoint was trained with {name} {trained[name]}, but this {type(adapter).__name__} has {value}; "
+                f"set --model.adapter.{name} {trained[name]}, or take the checkpoint's own config.yaml"
+            )
+
+
+def read_adapter(path: Path, base: Provenance, adapter: Adapter) -> dict[str, Tensor]:
+    """Trained weights from a run's checkpoint or an exported file, after checking that they belong to ``base`` and ``adapter``.
 
     A file of the public MoGA release holds its whole SAM 2 instead of a base's hash. All of it is returned, under the
     release's names, and the adapter compares the frozen part with the base that it is attached to.
 
     Raises:
         CheckpointNotFound: If there is no file.
-        CheckpointMismatch: If it cannot be read, or was trained on another base.
+        CheckpointMismatch: If it cannot be read, or was trained on another base or with other settings.
     """
     if not path.is_file():
         raise CheckpointNotFound(
@@ -105,11 +131,13 @@ def read_adapter(path: Path, base: Provenance) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         origin, state = _read_exported(path)
         base.check(origin)
+        check_settings(adapter, origin["settings"])
         return state
     content = _read_run(path)
     if is_release(content):
         return content["model"]
     base.check(content.get("base"))
+    check_settings(adapter, content.get("adapter"))
     return content.get("state_dict", {})
 
 
@@ -135,7 +163,8 @@ def _read_exported(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CheckpointMismatch(f"{path} is not a readable safetensors file ({error}); export it again") from error
-    return {"hash": metadata.get("base_hash"), "variant": metadata.get("variant")}, state
+    settings = json.loads(metadata.get("settings", "{}"))
+    return {"hash": metadata.get("base_hash"), "variant": metadata.get("variant"), "settings": settings}, state
 
 
 def _read_run(path: Path) -> dict[str, Any]:

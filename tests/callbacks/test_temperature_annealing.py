@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from callbacks.temperature_annealing import TemperatureAnnealing
+from robustvos.adapters import GaRA, MoGA
 from robustvos.errors import UnknownName, UserError
 
 BATCHES = 4
@@ -36,9 +37,12 @@ class Regression(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
+GATED = SimpleNamespace(tau=9.0, anneals_tau=True)
+
+
 @pytest.fixture
 def train(tmp_path):
-    def fit(annealing, *, ckpt_path=None, callbacks=(), logger=False, adapter=SimpleNamespace(tau=9.0), **options):  # noqa: B008
+    def fit(annealing, *, ckpt_path=None, callbacks=(), logger=False, adapter=GATED, **options):
         module = Regression(adapter)
         trainer = L.Trainer(
             accelerator="cpu",
@@ -69,6 +73,11 @@ def test_whole_run_goes_from_start_to_end(train, schedule, closed_form, start, e
     seen = train(TemperatureAnnealing(start, end, schedule=schedule), max_epochs=3)
     np.testing.assert_allclose(seen, closed_form(start, end, 3 * BATCHES), rtol=1e-12)
     assert (seen[0], seen[-1]) == (start, end)
+
+
+def test_a_temperature_that_its_method_fixes_stays(train):
+    assert set(train(TemperatureAnnealing(1.0, 0.3), adapter=GaRA(tau=0.5), max_epochs=2)) == {0.5}
+    assert len(set(train(TemperatureAnnealing(1.0, 0.3), adapter=MoGA(), max_epochs=2))) == 2 * BATCHES
 
 
 def test_epochs_share_a_temperature(train):

@@ -115,18 +115,20 @@ def test_evaluation_may_shuffle_or_open_the_gates(nano, memory_call, perturb):
     adapter.record_gates = True
     call, seen = memory_call(nano, torch.randn(3, 2, nano.hidden_dim)), {}
     for how in ("learned", "shuffled", "open", "shuffled again"):
-        adapter.evaluated_gates = how.split()[0]
+        adapter.evaluation_gates = how.split()[0]
         output = nano.memory_attention(**call)
         seen[how] = (adapter.gates["layers.1.self_attn_q"], output)
     learned, shuffled, opened, again = (seen[how] for how in seen)
     assert torch.equal(opened[0], torch.ones(2, 16))
-    assert torch.equal(shuffled[0].sort(1).values, learned[0].sort(1).values) and not torch.equal(shuffled[0], learned[0])
+    assert torch.equal(shuffled[0].sort(1).values, learned[0].sort(1).values) and not torch.equal(
+        shuffled[0], learned[0]
+    )
     assert torch.equal(shuffled[1], again[1]) and not torch.equal(shuffled[1], learned[1])
 
     adapter.train()
     drawn = []
     for how in ("open", "learned"):
-        adapter.evaluated_gates = how
+        adapter.evaluation_gates = how
         torch.manual_seed(0)
         drawn.append(nano.memory_attention(**call))
     assert torch.equal(*drawn), "training always uses the learned gates"

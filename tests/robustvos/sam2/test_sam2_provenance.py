@@ -53,7 +53,7 @@ def test_saved_adapter_is_read_back_bit_for_bit(tmp_path, base, trained, form):
     else:
         torch.save({"state_dict": adapter.adapter_state_dict(), "base": origin.as_dict(), "epoch": 1}, path)
     fresh = MoGA(rank=4).attach(copy.deepcopy(base))
-    fresh.load_adapter_state_dict(read_adapter(path, origin))
+    fresh.load_adapter_state_dict(read_adapter(path, origin, fresh))
     for name, tensor in adapter.adapter_state_dict().items():
         assert torch.equal(fresh.adapter_state_dict()[name], tensor)
 
@@ -71,8 +71,28 @@ def test_adapter_of_another_base_is_refused_by_name(tmp_path, base, trained, for
     else:
         torch.save({"state_dict": adapter.adapter_state_dict(), "base": origin.as_dict()}, path)
     with pytest.raises(CheckpointMismatch) as caught:
-        read_adapter(path, here)
+        read_adapter(path, here, adapter)
     assert origin.hash in str(caught.value) and here.hash in str(caught.value) and "--sam2" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["exported", "run"])
+def test_weights_trained_with_another_conditioning_are_refused(tmp_path, monkeypatch, base, trained, form):
+    monkeypatch.setattr(provenance, "PACKAGE_WEIGHTS", tmp_path)
+    adapter, origin = trained
+    path = tmp_path / ("moga.safetensors" if form == "exported" else "last.ckpt")
+    if form == "exported":
+        save_adapter(path, adapter, origin)
+    else:
+        content = {"base": origin.as_dict(), "adapter": adapter.function_settings()}
+        torch.save({"state_dict": adapter.adapter_state_dict(), **content}, path)
+    other = MoGA(rank=4, conditioning="memory").attach(copy.deepcopy(base))
+    with pytest.raises(
+        CheckpointMismatch, match=r"trained with conditioning object.*--model.adapter.conditioning object"
+    ):
+        read_adapter(path, origin, other)
+    assert find_shipped_adapter(other, origin) is None
+    halved = MoGA(rank=4, scale=0.5, tau=0.1, evaluation_gates="open").attach(copy.deepcopy(base))
+    assert read_adapter(path, origin, halved), "how much and which of it is used is free to choose"
 
 
 @pytest.mark.parametrize("form", ["safetensors", "safetensors of others", "checkpoint", "list"])
@@ -84,7 +104,7 @@ def test_file_that_names_no_base_is_refused(tmp_path, trained, form):
     else:
         torch.save({"state_dict": weights} if form == "checkpoint" else [weights], path)
     with pytest.raises(CheckpointMismatch, match="does not say which base|is not the checkpoint of a run"):
-        read_adapter(path, trained[1])
+        read_adapter(path, trained[1], trained[0])
 
 
 @pytest.mark.parametrize("name", ["moga.safetensors", "last.ckpt"])
@@ -92,14 +112,14 @@ def test_missing_and_truncated_files_are_refused(tmp_path, trained, name):
     adapter, origin = trained
     path = tmp_path / name
     with pytest.raises(CheckpointNotFound, match=name):
-        read_adapter(path, origin)
+        read_adapter(path, origin, adapter)
     if path.suffix == ".safetensors":
         save_adapter(path, adapter, origin)
     else:
         torch.save({"state_dict": adapter.adapter_state_dict(), "base": origin.as_dict()}, path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointMismatch, match="is not a readable"):
-        read_adapter(path, origin)
+        read_adapter(path, origin, adapter)
 
 
 def test_shipped_adapter_is_found_by_base_class_and_shape(tmp_path, monkeypatch, base, trained):
