@@ -1,7 +1,4 @@
-"""The only door: training and evaluation by LightningCLI, and the tools that share its flags.
-
-``python cli.py fit --config configs/moga.yaml``, ``python cli.py test --data realvas``; ``--help`` lists the rest.
-"""
+"""The only door: training and evaluation by LightningCLI, and the tools that share its flags; ``--help`` lists them."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ def run_loop(argv: list[str]) -> object:
     import datamodules
     import lightning_modules
     from robustvos.commands.config_files import defaults_as_json
-    from robustvos.commands.loop_config import TRAINER_DEFAULTS, note_trained, trainer_settings
+    from robustvos.commands.loop_config import TRAINER_DEFAULTS, note_trained, prefer_requeued, trainer_settings
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
     from robustvos.commands.requirements import check_run
@@ -83,6 +80,7 @@ def run_loop(argv: list[str]) -> object:
             parser.set_defaults({"checkpoint.save_last": True})
 
         def before_instantiate_classes(self) -> None:
+            prefer_requeued(self.config[self.subcommand], self.subcommand)
             check_run(self.config[self.subcommand])
 
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -93,7 +91,8 @@ def run_loop(argv: list[str]) -> object:
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             config = self.config_init[self.subcommand]
             config.verbose = False  # of test and validate: results are printed by condition instead
-            kwargs |= trainer_settings(config.trainer, name := str(config.run or self.subcommand))
+            name = str(config.run or self.subcommand)
+            kwargs |= trainer_settings(config.trainer, name, self.subcommand)
             if config.trainer.logger in (None, True):
                 kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
             with refusing(ValueError):  # of an accelerator that does not exist, say

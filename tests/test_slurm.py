@@ -6,8 +6,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from robustvos.commands.loop_config import prefer_requeued
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = 'fit --config configs/moga.yaml --run "two words"\nreport runs --out page\n'
@@ -90,3 +93,19 @@ def test_make_writes_one_job_a_system(tmp_path):
         f"fit --config configs/moga.yaml --model {name} --run {name} --seed_everything 3" for name in ("moga", "lora")
     ]
     assert "\n".join(jobs) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("restarts", "left", "given"), [("1", True, None), ("0", True, "x.ckpt"), ("2", False, "x.ckpt")]
+)
+def test_a_requeued_training_goes_on_from_what_it_saved(tmp_path, monkeypatch, restarts, left, given):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    if left:
+        (tmp_path / "runs" / "mine").mkdir(parents=True)
+        (tmp_path / "runs" / "mine" / "hpc_ckpt_1.ckpt").touch()
+    config = SimpleNamespace(run="mine", ckpt_path="x.ckpt", trainer=SimpleNamespace(default_root_dir=None))
+    prefer_requeued(config, "test")
+    assert config.ckpt_path == "x.ckpt", "evaluations measure what they are told to"
+    prefer_requeued(config, "fit")
+    assert config.ckpt_path == given

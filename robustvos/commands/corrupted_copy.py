@@ -7,6 +7,7 @@ depends on its name, the seed, the severity and the preset alone, so that it doe
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -153,20 +154,30 @@ def begin_copy(source: Source, root: Path, settings: Settings, link: bool) -> No
         link: Share the files' contents with the original (hard links) where the file system can; else copy them.
 
     Raises:
-        UserError: If ``root`` holds a copy with other settings, or cannot be written.
+        UserError: If ``root`` holds a copy with other settings or of other videos, or cannot be written.
     """
-    noted = root / SETTINGS
+    noted, wanted = root / SETTINGS, asdict(settings) | {"videos": _digest(source.videos)}
     if noted.is_file():
         there = json.loads(noted.read_text(encoding="utf-8"))
-        differing = [name for name, value in asdict(settings).items() if there.get(name) != value]
+        differing = [name for name, value in wanted.items() if there.get(name) != value]
+        if differing == ["videos"]:
+            raise UserError(
+                f"{root} holds a copy of other videos than those of {source.root}: choose another folder for these"
+            )
         if differing:
-            texts = (f"{name} {there.get(name)}, not {getattr(settings, name)}" for name in differing)
+            texts = (f"{name} {there.get(name)}, not {wanted[name]}" for name in differing if name != "videos")
             raise UserError(f"{root} holds a copy with {'; '.join(texts)}: choose another folder, or remove it")
     else:
-        atomic_write_json(noted, asdict(settings))
+        atomic_write_json(noted, wanted)
     for file in source.beside:
         if not (root / file).exists():
             _put(source.root / file, root / file, link)
+
+
+def _digest(videos: Sequence[SourceVideo]) -> str:
+    """Of the names of all videos, so that two datasets are not mixed in one folder."""
+    names = "\n".join(sorted(video.name for video in videos))
+    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
 
 
 def _put(file: Path, target: Path, link: bool) -> None:

@@ -7,16 +7,19 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from robustvos.commands.experiment_plan import RUNS, Evaluation, Fit, Plan, read_plan, scale_name
 from robustvos.commands.tool import run_tool
 from robustvos.errors import UserError
 
+_Job = TypeVar("_Job", Fit, Evaluation)
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
 _REFUSED = 2  # exit code of an error that the user can mend
 _ERROR = "error: "
+_FAILED = "failed with exit code"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -35,7 +38,7 @@ def experiment(
 
     Experiments are files in configs/experiments: table2 to table8 of RobustPVOS and our own. What has been trained or
     tested already, by another experiment too, is used again; a run that was broken off goes on. A row whose weights or
-    data are missing is left out, and the message says what to fetch. Everything is in runs/OUT/SCALE, the report in
+    data are missing, or that fails, is left out, and the message says why. Everything is in runs/OUT/SCALE, the report in
     runs/OUT/SCALE/report/NAMES.
 
     Args:
@@ -43,15 +46,22 @@ def experiment(
         scale: What they run on: a file in configs/experiments/scales, or a path. `embedded` takes minutes on two
             cores and needs no download, `full` is the papers' setting.
         out: Folder below runs/.
-        only: `fit` or `test`: run, or list, these alone, and make no table.
+        only: `fit` or `test`: run, or list, these alone, and make no table. Tests of what is not trained yet are left out.
         dry_run: Print the commands that are left to run, one a line as `make slurm-jobs` takes them.
     """
     if only not in (None, "fit", "test"):
         raise UserError(f"--only {only}: give fit or test")
+    if out.is_absolute() or ".." in out.parts:
+        raise UserError(f"--out {out}: give the name of a folder below runs/")
     folder = out / scale_name(scale)
     plans = [read_plan(name, scale, folder) for name in names]
     fits = _once(fit for plan in plans for fit in plan.fits if not fit.done)
     tests = _once(test for plan in plans for test in plan.tests if test.results is None)
+    if only == "test":
+        waiting = [test for test in tests if test.fit is not None and not test.fit.done]
+        tests = [test for test in tests if test not in waiting]
+        for fit in dict.fromkeys(test.fit for test in waiting if test.fit is not None):
+            print(f"not trained yet, its tests are left out: {fit.folder}", file=sys.stderr)
     jobs: list[Fit | Evaluation] = [*(fits if only != "test" else []), *(tests if only != "fit" else [])]
     if dry_run:
         for job in jobs:
@@ -62,14 +72,12 @@ def experiment(
         _report(plans, RUNS / folder, messages)
     for message in dict.fromkeys(messages.values()):
         print(f"left out: {message}")
+    if any(message.startswith(_FAILED) for message in messages.values()):
+        raise SystemExit(1)
 
 
 def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
-    """Run them in turn; returns, for each that was refused or depends on one, its folder and the reason.
-
-    Raises:
-        RuntimeError: If one fails for a reason that is not the user's to mend.
-    """
+    """Run them in turn; returns, for each that was refused, has failed or depends on such a one, its folder and the reason."""
     refused: dict[str, str] = {}
     start = time.monotonic()
     for number, job in enumerate(jobs, 1):
@@ -83,7 +91,7 @@ def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
         if code == _REFUSED and error:
             refused[str(job.folder)] = error
         elif code:
-            raise RuntimeError(f"exit code {code} of: python cli.py {shlex.join(job.command())}")
+            refused[str(job.folder)] = f"{_FAILED} {code}: python cli.py {shlex.join(job.command())}"
     return refused
 
 
@@ -128,5 +136,5 @@ def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> No
     print(f"report: {page}")
 
 
-def _once(jobs: object) -> list[Fit | Evaluation]:
-    return list(dict.fromkeys(jobs))  # type: ignore[call-overload]
+def _once(jobs: Iterable[_Job]) -> list[_Job]:
+    return list(dict.fromkeys(jobs))

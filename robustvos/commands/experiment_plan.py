@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +39,7 @@ class Fit:
     @property
     def checkpoint(self) -> Path | None:
         """What the newest version of the run left last; None if there is nothing."""
-        found = _newest(self.folder, "checkpoints/last.ckpt")
-        return found
+        return _newest(self.folder, "checkpoints/last.ckpt")
 
     @property
     def done(self) -> bool:
@@ -73,8 +73,12 @@ class Evaluation:
 
     @property
     def results(self) -> Path | None:
-        """The newest ``results.json``; None if there is none."""
-        return _newest(self.folder, "results.json")
+        """The newest ``results.json``, if it is of the weights that the training run has ended with; else None."""
+        found = _newest(self.folder, "results.json")
+        if found is None or self.fit is None:
+            return found
+        tested = json.loads(found.read_text(encoding="utf-8")).get("checkpoint")
+        return found if self.fit.done and tested == str(self.fit.checkpoint) else None
 
     def command(self) -> list[str]:
         """Arguments of ``cli.py``."""
@@ -161,6 +165,9 @@ def read_plan(name: str, scale: str, out: Path) -> Plan:
     for dataset in sets:
         if dataset not in settings["sets"]:
             raise UnknownName.of(f"set of scale {scale}", dataset, list(settings["sets"]))
+    if not sets:
+        runs_at = [name for name in known_scales() if _at(content["sets"], name)]
+        raise UserError(f"{path.stem} has no set at scale {scale}; it runs at: {', '.join(runs_at)}")
     planner = _Planner(scale, settings, content, RUNS / out)
     rows = tuple(planner.row(str(title), row or {}) for title, row in content["rows"].items())
     fits = tuple(dict.fromkeys(test.fit for row in rows for test in row.tests if test.fit is not None))
@@ -196,7 +203,8 @@ class _Planner:
         return Row(title, str(row.get("published", title)), tuple(tests))
 
     def _fit(self, row: Mapping[str, Any], seed: int) -> Fit:
-        own = "" if row["fit"] is True else _at(row["fit"], self.scale)
+        said = _at(row["fit"], self.scale)
+        own = "" if said is True else said
         arguments = (
             *_words(self.settings["fit"]),
             "--model",
@@ -252,8 +260,8 @@ def _system_name(model: str, arguments: Sequence[str]) -> str:
     >>> _system_name("moga", ["--data", "shapes", "--model.adapter.rank", "8"])
     'moga rank=8'
     """
-    pairs = pairwise(arguments)
-    extra = [f"{flag.removeprefix(_ADAPTER)}={value}" for flag, value in pairs if flag.startswith(_ADAPTER)]
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith(_ADAPTER) else [word])]
+    extra = [f"{flag.removeprefix(_ADAPTER)}={value}" for flag, value in pairwise(words) if flag.startswith(_ADAPTER)]
     return " ".join([model, *extra])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -23,18 +24,31 @@ _DISTRIBUTED = "ddp_find_unused_parameters_true"  # not every step prompts in ev
 _KEYWORDS = ("best", "last", "hpc")  # checkpoints that Lightning finds by itself
 
 
-def trainer_settings(trainer: Any, run: str) -> dict[str, Any]:
+def prefer_requeued(config: Any, subcommand: str | None) -> None:
+    """A training that SLURM starts again goes on from what it saved before, not from the checkpoint of its command line.
+
+    Lightning looks for ``hpc_ckpt_N.ckpt`` only where no checkpoint is given.
+    """
+    root = Path(config.trainer.default_root_dir or f"runs/{config.run or subcommand}")
+    again = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
+    if subcommand == "fit" and again and config.ckpt_path is not None and any(root.glob("hpc_ckpt_*.ckpt")):
+        config.ckpt_path = None
+
+
+def trainer_settings(trainer: Any, run: str, subcommand: str | None) -> dict[str, Any]:
     """What depends on other settings: a strategy that fits several processes, a folder of the run's own.
 
     Args:
         trainer: Parsed settings of Lightning's trainer; what was said there stays.
-        run: Name of the run. Checkpoints of preempted jobs are left in ``runs/RUN`` and looked for there, so that no
+        run: Name of the run. Checkpoints of preempted trainings are left in ``runs/RUN`` and looked for there, so that no
             other run takes them for its own.
+        subcommand: Only ``fit`` has such checkpoints; evaluations must not find them.
     """
     processes = process_count(trainer.devices, trainer.accelerator, trainer.num_nodes, torch.cuda.device_count())
     return {
         "strategy": _DISTRIBUTED if trainer.strategy == "auto" and processes > 1 else trainer.strategy,
-        "default_root_dir": trainer.default_root_dir or f"runs/{run}",
+        "default_root_dir": trainer.default_root_dir
+        or f"runs/{run}" + ("" if subcommand == "fit" else f"/{subcommand}"),
     }
 
 
@@ -80,10 +94,13 @@ def check_checkpoint(path: Any) -> None:
 def note_trained(trainer: Any) -> str:
     """Leave ``trained.json`` in the folder of a run that was trained to its end; returns its last checkpoint, or nothing.
 
-    :mod:`robustvos.commands.experiment` reads it, so that what is trained is not trained again.
+    :mod:`robustvos.commands.experiment` reads it, so that what is trained is not trained again. A run that was resumed at
+    its end has nothing to do and leaves no checkpoint of its own: the note goes beside the one it was given.
     """
-    last = str(getattr(trainer.checkpoint_callback, "last_model_path", "") or "")
-    if last and trainer.is_global_zero and trainer.state.finished:
+    last = str(getattr(trainer.checkpoint_callback, "last_model_path", "") or trainer.ckpt_path or "")
+    by_epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch
+    by_steps = 0 <= trainer.max_steps <= trainer.global_step
+    if last and trainer.is_global_zero and trainer.state.finished and (by_epochs or by_steps):
         content = {"checkpoint": last, "command": shlex.join(sys.argv[1:])}
         atomic_write_text(Path(last).parent.parent / "trained.json", json.dumps(content))
     return last

@@ -14,7 +14,7 @@ TOOLS = {
     "score": "J and F of a folder of masks against another",
     "experiment": "every row of a table of the paper, trained, tested and tabled",
     "report": "one page of tables and pictures from any number of runs",
-    "inspect": "modules and parameters of a system",
+    "inspect": "modules and parameters of a system; clips and objects of a dataset (--data)",
     "export": "the trained weights of a run, as safetensors or in the public MoGA release's form",
 }
 _NAMES = """names:
