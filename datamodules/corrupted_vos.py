@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
+from datamodules.corruption import check_conditions
 from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
@@ -234,3 +235,5 @@ def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | N
         value = getattr(train, name)
         if value is not None and value < 1:
             raise UserError(f"train.{name} is {value}; it must be 1 or more")
+    if train.corruption is not None:
+        check_conditions(train.corruption.known_names())  # local ones need layers, which no folder has

@@ -60,7 +60,7 @@ class Corruption:
     def known_names(self) -> tuple[str, ...]:
         """The names, ``all`` and ``local`` spelt out."""
         groups = {"all": tuple(CORRUPTIONS), "local": tuple(LOCAL_CORRUPTIONS)}
-        return groups[self.names[0]] if len(self.names) == 1 and self.names[0] in groups else tuple(self.names)
+        return tuple(dict.fromkeys(name for given in self.names for name in groups.get(given, (given,))))
 
 
 def check_conditions(

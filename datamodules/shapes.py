@@ -89,9 +89,9 @@ class Shapes(Data):
         test: Test clips; split by seed from the former two.
         seed: Of training clips' corruptions and augmentation. The clips of validation and test never change.
         workers: Processes that draw clips.
-        name: Of the dataset in results: clips of another length or other conditions are another set.
     """
 
+    name = "shapes"
     skip_first_last = True  # the first frame is given, as in DAVIS's semi-supervised protocol
 
     def __init__(
@@ -102,10 +102,8 @@ class Shapes(Data):
         test: EvaluationClips = EvaluationClips(),
         seed: int = 0,
         workers: int = 0,
-        name: str = "shapes",
     ) -> None:
         super().__init__()
-        self.name = name
         self.size = size
         self.train, self.val, self.test = train, val, test
         self.seed = seed

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,13 +66,25 @@ def test_png_copies_hold_what_training_would_see(dataset, tmp_path):
     written = torch.stack(list(FrameFolder(tmp_path / "out/rain/JPEGImages/480p/swan lake")))
     expected = corrupt_clip(clean, "rain", clip_name="swan lake", seed=3, severity=4, preset="release")
     assert torch.equal(written, expected)
-    assert json.loads((tmp_path / "out/rain/corruption.json").read_text()) == {
+    noted = json.loads((tmp_path / "out/rain/corruption.json").read_text())
+    assert noted.pop("videos")
+    assert noted == {
         "corruption": "rain",
         "preset": "release",
         "severity": 4.0,
         "seed": 3,
         "quality": 0,
     }
+
+
+def test_two_datasets_are_not_mixed_in_one_folder(dataset, tmp_path, capsys):
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    before = tree(tmp_path / "out")
+    other = tmp_path / "other" / "JPEGImages" / "another"
+    shutil.copytree(dataset / "JPEGImages/480p/bear", other)
+    assert corrupt(tmp_path / "other", tmp_path / "out", "--corruption", "fog") == 2
+    assert "a copy of other videos" in capsys.readouterr().err
+    assert tree(tmp_path / "out") == before
 
 
 def test_shards_and_workers_make_no_difference(dataset, tmp_path):

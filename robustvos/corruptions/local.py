@@ -9,6 +9,7 @@ order; severity scales them, the preset makes no difference.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import cv2
@@ -54,9 +55,9 @@ class LocalCorruption(Corruption):
         degraded = np.clip(self.degrade(pixels, index), 0.0, 255.0)
         out.copy_(torch.from_numpy(np.round(degraded).astype(np.uint8)).permute(2, 0, 1))
 
+    @abstractmethod
     def degrade(self, pixels: Pixels, index: int) -> Pixels:
         """Degrade one frame, ``(H, W, 3)`` in grey levels; the input may be changed."""
-        raise NotImplementedError
 
     def share(self, hit: NDArray[np.bool_], index: int, softness: float = EDGE) -> Pixels:
         """``(H, W, 1)`` in [0, 1]: where frame ``index`` shows things that are ``hit``, with soft borders."""

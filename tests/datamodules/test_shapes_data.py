@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from datamodules.corrupted_vos import CorruptedVOS
 from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip
 from datamodules.photometric import Photometric
 from datamodules.shapes import SPLITS, EvaluationClips, Shapes, ShapesClips, ShapesVideos, TrainClips, clip_length
+from datamodules.vos_clips import TrainingClips
 from robustvos.corruptions import corrupt_clip
 from robustvos.errors import UnknownName, UserError
 from robustvos.types import Clip, Video
@@ -193,6 +195,9 @@ def test_clips_can_be_degraded_thing_by_thing():
 def test_local_corruptions_need_layers():
     with pytest.raises(UserError, match="only --data shapes"):
         check_conditions(("clean", "depth_fog"))
+    with pytest.raises(UserError, match="only --data shapes"):
+        CorruptedVOS(train=TrainingClips(corruption=Corruption(names=("fog", "local"))))
+    assert len(Corruption(names=("all", "local", "fog")).known_names()) == 13
     clip = clips(settings=TrainClips())[0]
     with pytest.raises(UserError, match="only --data shapes"):
         corrupt_training_clip(clip, Corruption(names=("local",)), seed=0)
