@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,23 @@ def score(predictions: list[dict[int, torch.Tensor]], task: str = "modal", **rul
     result = scorer.result()
     assert result.clip == "v"
     return {record["object"]: dict(record) for record in result.objects}
+
+
+def test_truth_without_identities_is_what_fits_the_prediction():
+    class Regions(list):
+        """Regions 0 and 1 of each frame may be either object's: the one that overlaps a prediction more is its truth."""
+
+        def matched_to(self, index: int, prediction: torch.Tensor) -> torch.Tensor:
+            return torch.stack([max(self[index], key=lambda region: iou(region, mask)) for mask in prediction])
+
+    video = make_video()
+    swapped = [None if m is None else m.flip(0) for m in video.masks]
+    seen = {t: {4: TRUTH[4][t], 9: TRUTH[9][t]} for t in (2, 4)}
+    for masks, expected in ((swapped, 0.0), (Regions(swapped), 1.0)):
+        scorer = Scorer(replace(video, masks=masks), "modal", ScoringRules())
+        for t, prediction in seen.items():
+            scorer.update(said(t, prediction))
+        assert [record["scores"]["J"] for record in scorer.result().objects] == [expected] * 2
 
 
 def test_masks_take_the_order_of_the_video():
