@@ -181,7 +181,8 @@ class VideoResult:
     Attributes:
         clip: Name of the video.
         objects: One record an object, as stored in ``results.json``: clip, object, frames, tags, scores.
-        frames: One ``{frame, object, J, F}`` an annotated frame and object; empty for the amodal task.
+        frames: One ``{frame, object, J, F, counts}`` an annotated frame and object, ``counts`` saying whether the object's
+            score is made of it; empty for the amodal task.
     """
 
     clip: str
