@@ -54,10 +54,13 @@ format: setup ## let ruff put the code in order
 bench: setup ## speed and memory against peers, in one run
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-pretrain: setup ## train the nano SAM 2 from scratch, in three stages (three hours on two cores)
+pretrain: setup ## train the nano SAM 2 from scratch, in five stages (five hours on two cores)
 	$(RUN) fit --config configs/pretrain_nano.yaml
-	$(RUN) fit --config configs/pretrain_nano_long.yaml --sam2.checkpoint $$(ls -t runs/pretrain_nano/version_*/checkpoints/last.ckpt | head -1)
-	$(RUN) fit --config configs/pretrain_nano_last.yaml --sam2.checkpoint $$(ls -t runs/pretrain_nano_long/version_*/checkpoints/last.ckpt | head -1)
+	last=pretrain_nano; for stage in long iou clicks last; do \
+	  $(RUN) fit --config configs/pretrain_nano_$$stage.yaml --sam2.checkpoint \
+	    $$(ls -t runs/$$last/version_*/checkpoints/last.ckpt | head -1) || exit 1; \
+	  last=pretrain_nano_$$stage; \
+	done
 	@echo "weights: cli.py export runs/pretrain_nano_last/version_N/checkpoints/last.ckpt --base --out nano.safetensors"
 
 fit-%: setup ## train --model %
