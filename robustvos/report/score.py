@@ -6,7 +6,6 @@ import csv
 import io
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -104,8 +103,8 @@ def _outcomes(jobs: Sequence[ScoringJob], workers: int) -> Iterator[tuple[int, _
     if workers <= 1 or len(jobs) == 1:
         yield from ((index, _score_sequence(job)) for index, job in enumerate(jobs))
         return
-    # Forked workers start at once; elsewhere than on Linux a fork may break system libraries.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    # A forked worker may wait for ever for a lock that a thread of its parent held.
+    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_single_threaded) as pool:
         # Long sequences first, so that no worker is left alone with one at the end.
         order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].true))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +105,6 @@ def test_tables_are_written_in_the_manner_of_davis(folders: tuple[Path, Path], t
     assert {name: float(value) for name, value in row.items()} == pytest.approx(result["global"], abs=1e-6)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="workers start fast on Linux alone")
-@pytest.mark.filterwarnings("ignore")
 def test_several_workers_give_what_one_gives(folders: tuple[Path, Path]) -> None:
     assert score_folders(*folders, workers=2, progress=False) == score_folders(*folders, progress=False)
 
