@@ -133,11 +133,12 @@ def test_frozen_model_is_tested_on_restored_frames(door, weights, tiny_base, tmp
     assert restored.parameters == {"total": plain.parameters["total"] + PARAMETERS, "trainable": 0}
 
 
-def test_fit_and_track_refuse_it(door, weights, tiny_config, tmp_path):
+def test_fit_refuses_it_and_track_wants_its_weights(door, weights, tiny_config, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "0.png")
+    error = door("track", tmp_path, "--box", "1,1,9,9", "--model", "restored_urie", "--out", "o").error
+    assert "taeyoungson/urie" in error and not (tmp_path / "o").exists()
     weights(still=False)
     assert "train without a restorer" in door("fit", "--config", tiny_config, "--model", "restored_urie").error
-    Image.new("RGB", (32, 32)).save(tmp_path / "0.png")
-    assert "restorer" in door("track", tmp_path, "--box", "1,1,9,9", "--model", "restored_urie", "--out", "o").error
 
 
 def test_weights_are_named_on_the_command_line(door, tiny_base):
