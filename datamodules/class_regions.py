@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from datamodules.vos_masks import read_ids, visible_ids
+from robustvos.video.sequence import MaskSequence
 
 EVALUATED_SIDE = 1024
 LEAST_AREA = 10  # pixels of EVALUATED_SIDE squared
@@ -60,7 +60,7 @@ def best_region(regions: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
     return max(regions, key=rank)
 
 
-class RegionMasks(Sequence["Tensor | None"]):
+class RegionMasks(MaskSequence):
     """Lazy truth of regions: item ``t`` is ``(O, H, W)`` bool, or None where frame ``t`` carries no annotation.
 
     An object's row is empty where its class has no region, and before the frame that it is prompted on.
@@ -79,25 +79,12 @@ class RegionMasks(Sequence["Tensor | None"]):
         starts: Sequence[tuple[int, np.ndarray]],
         size: tuple[int, int],
     ) -> None:
-        self.paths, self.classes, self.starts, self.size = tuple(paths), tuple(classes), tuple(starts), size
+        super().__init__(paths)
+        self.classes, self.starts, self.size = tuple(classes), tuple(starts), size
         self._last: tuple[int, tuple[np.ndarray, ...]] | None = None  # going forward reads each key frame once
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor | None: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
+    def _read(self, index: int, path: Path) -> Tensor:
         """Each object's region, followed from where it was prompted; see the class."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        if self.paths[index] is None:
-            return None
         begin, followed = -1, tuple(region for _, region in self.starts)
         if self._last is not None and self._last[0] <= index:
             begin, followed = self._last

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from torch import Tensor
@@ -88,18 +87,8 @@ class VideoMasks(AnnotatedMasks):
         self.size = size
         self.binary = binary
 
-    @overload
-    def __getitem__(self, index: int) -> Tensor | None: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
-        """The masks of a frame; see the class."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        path = self.paths[index]
-        return None if path is None else masks_from_ids(read_ids(path, self.size, self.binary), self.object_ids)
+    def _read(self, index: int, path: Path) -> Tensor:
+        return masks_from_ids(read_ids(path, self.size, self.binary), self.object_ids)
 
     def void(self, index: int) -> Tensor | None:
         """Pixels that no score may count; there are none in black-and-white masks."""

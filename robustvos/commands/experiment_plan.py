@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,11 @@ class Plan:
     sets: tuple[str, ...]
     rows: tuple[Row, ...]
     reference: str
-    fits: tuple[Fit, ...] = field(default=())
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """Every training run once."""
+        return tuple(dict.fromkeys(test.fit for test in self.tests if test.fit is not None))
 
     @property
     def tests(self) -> tuple[Evaluation, ...]:
@@ -170,9 +174,8 @@ def read_plan(name: str, scale: str, out: Path) -> Plan:
         raise UserError(f"{path.stem} has no set at scale {scale}; it runs at: {', '.join(runs_at)}")
     planner = _Planner(scale, settings, content, RUNS / out)
     rows = tuple(planner.row(str(title), row or {}) for title, row in content["rows"].items())
-    fits = tuple(dict.fromkeys(test.fit for row in rows for test in row.tests if test.fit is not None))
     reference = str(content.get("reference") or rows[0].title)
-    return Plan(path.stem, str(content["title"]), content.get("table"), sets, rows, reference, fits)
+    return Plan(path.stem, str(content["title"]), content.get("table"), sets, rows, reference)
 
 
 def scale_name(scale: str) -> str:

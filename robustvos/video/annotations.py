@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 import cv2
 import numpy as np
@@ -13,9 +12,10 @@ from torch import Tensor
 
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
+from robustvos.video.sequence import MaskSequence
 
 
-class AnnotatedMasks(Sequence["Tensor | None"]):
+class AnnotatedMasks(MaskSequence):
     """Lazy masks of a video: item ``t`` is ``(O, H, W)`` bool, or None where frame ``t`` carries no annotation.
 
     Args:
@@ -24,29 +24,11 @@ class AnnotatedMasks(Sequence["Tensor | None"]):
     """
 
     def __init__(self, paths: Sequence[Path | None], object_ids: Sequence[int]) -> None:
-        self.paths = tuple(paths)
+        super().__init__(paths)
         self.object_ids = tuple(object_ids)
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor | None: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
-        """The masks of a frame; see the class.
-
-        Raises:
-            DataNotFound: If the file has gone.
-            BadMask: If the file is no indexed mask.
-        """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        path = self.paths[index]
-        return None if path is None else masks_from_ids(read_indexed_mask(path), self.object_ids)
+    def _read(self, index: int, path: Path) -> Tensor:
+        return masks_from_ids(read_indexed_mask(path), self.object_ids)
 
     def void(self, index: int) -> Tensor | None:
         """``(H, W)`` bool, pixels marked 255 that no score may count; None where the frame carries no annotation."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from torch import Tensor
 
@@ -21,13 +21,14 @@ from robustvos.video.frames import IMAGE_SUFFIXES, FrameFolder
 from robustvos.video.masks import read_binary_mask
 from robustvos.video.naming import list_files, list_folders, name_some
 from robustvos.video.occlusion_levels import FrameOcclusion
+from robustvos.video.sequence import MaskSequence
 
 FRAMES, AMODAL, MODAL, ANNOTATIONS = "frames", "gt_masks", "visible_masks", "annos.json"
 QUERY_ID = 1
 _TREE = f"<clip>/{{{FRAMES}, {AMODAL}, {MODAL}, {ANNOTATIONS}}}"
 
 
-class QueryMasks(Sequence["Tensor | None"]):
+class QueryMasks(MaskSequence):
     """Lazy masks of the one object: item ``t`` is ``(1, H, W)`` bool, or None where frame ``t`` has no mask.
 
     Args:
@@ -36,30 +37,10 @@ class QueryMasks(Sequence["Tensor | None"]):
     """
 
     def __init__(self, paths: Sequence[Path | None], size: tuple[int, int]) -> None:
-        self.paths = tuple(paths)
+        super().__init__(paths)
         self.size = size
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor | None: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
-        """The mask of a frame; see the class.
-
-        Raises:
-            DataNotFound: If the file has gone.
-            BadMask: If the file is no mask, or not as large as the frames.
-        """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        path = self.paths[index]
-        if path is None:
-            return None
+    def _read(self, index: int, path: Path) -> Tensor:
         mask = read_binary_mask(path)
         if tuple(mask.shape) != self.size:
             (height, width), (rows, columns) = self.size, mask.shape

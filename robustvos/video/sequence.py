@@ -1,4 +1,4 @@
-"""What every source of frames looks like from outside."""
+"""What every source of frames, and every source of masks, looks like from outside."""
 
 from __future__ import annotations
 
@@ -67,3 +67,41 @@ class Frames(Sequence[Tensor]):
     @abstractmethod
     def _decode(self, index: int) -> Tensor:
         """Decode frame ``index``, counted from 0."""
+
+
+class MaskSequence(Sequence["Tensor | None"]):
+    """A lazy sequence of masks, one file a frame: item ``t`` is read when asked for; None where there is no file.
+
+    Attributes:
+        paths: One file per frame, or None.
+    """
+
+    def __init__(self, paths: Sequence[Path | None]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor | None: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor | None]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor | None] | None:
+        """The masks of a frame, or the list of those of a slice.
+
+        Raises:
+            IndexError: If there is no such frame.
+            DataNotFound: If the file has gone.
+            BadMask: If the file is no mask of the kind that is expected.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        path = self.paths[position]
+        return None if path is None else self._read(position, path)
+
+    @abstractmethod
+    def _read(self, index: int, path: Path) -> Tensor:
+        """The masks of frame ``index``, counted from 0, from its file."""
