@@ -144,3 +144,25 @@ def read_images():
         return {tag: [(image.width, image.height) for image in events.Images(tag)] for tag in tags}
 
     return read
+
+
+@pytest.fixture
+def two_processes(tmp_path):
+    """``two_processes(callback, ...)``: a trainer of two processes on the CPU that leaves its files in ``tmp_path``."""
+    if torch.cuda.is_initialized():
+        pytest.skip("a process that uses CUDA cannot be forked")
+
+    def make(*callbacks: L.Callback) -> L.Trainer:
+        return L.Trainer(
+            accelerator="cpu",
+            devices=2,
+            strategy="ddp_fork",
+            default_root_dir=tmp_path,
+            logger=False,
+            callbacks=list(callbacks),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
+
+    return make

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lightning as L
-import pytest
 import torch
 
 from callbacks.mask_writer import MaskWriter
@@ -31,20 +30,9 @@ class Oracle(L.LightningModule):
                 getattr(callback, event)(self.trainer, self, *what)
 
 
-@pytest.mark.skipif(torch.cuda.is_initialized(), reason="a process that uses CUDA cannot be forked")
-def test_processes_share_the_videos_and_one_folder(tmp_path, make_video, videos_of):
+def test_processes_share_the_videos_and_one_folder(two_processes, tmp_path, make_video, videos_of):
     lengths = {"a": 1, "b": 6, "c": 2, "d": 3, "e": 1}
-    trainer = L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_fork",
-        default_root_dir=tmp_path,
-        logger=False,
-        callbacks=[MaskWriter(), StripWriter(per_condition=1, frames=2)],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
+    trainer = two_processes(MaskWriter(), StripWriter(per_condition=1, frames=2))
     videos = videos_of([make_video(name, frames=count) for name, count in lengths.items()])
     trainer.test(Oracle(), datamodule=videos, verbose=False)
     written = {folder.name: len(list(folder.iterdir())) for folder in (tmp_path / "masks").iterdir()}

@@ -107,20 +107,9 @@ class Oracle(L.LightningModule):
         return batch
 
 
-@pytest.mark.skipif(torch.cuda.is_initialized(), reason="a process that uses CUDA cannot be forked")
-def test_two_processes_write_every_frame_once(tmp_path, make_video, videos_of):
+def test_two_processes_write_every_frame_once(two_processes, tmp_path, make_video, videos_of):
     lengths = {"a": 1, "b": 6, "c": 2, "d": 3, "e": 1}
-    trainer = L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_fork",
-        default_root_dir=tmp_path,
-        logger=False,
-        callbacks=[ResultsWriter()],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
+    trainer = two_processes(ResultsWriter())
     videos = [make_video(name, frames=count, objects=(4,)) for name, count in lengths.items()]
     trainer.test(Oracle(), datamodule=videos_of(videos), verbose=False)
     found = {one.clip: one for one in read_frame_series(tmp_path)}
