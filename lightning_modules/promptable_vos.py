@@ -233,9 +233,9 @@ class PromptableVOS(L.LightningModule):
 
     @property
     def skips_ends(self) -> bool:
-        """Whether first and last frames do not count: a rule of DAVIS's, which the release has not."""
+        """Whether first and last frames do not count: the dataset says so, and the protocol has nothing against it."""
         wanted = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
-        return bool(wanted) and self.protocol == "davis"
+        return bool(wanted) and not self.rules.scores_ends
 
     def _evaluate(self, video: Video) -> VideoResult:
         scorer = Scorer(video, self.task, replace(self.rules, skip_first_last=self.skips_ends))
@@ -251,8 +251,7 @@ class PromptableVOS(L.LightningModule):
 
     def _track(self, video: Video, scorer: Scorer | None) -> None:
         self._tell_adapter(None)
-        # Whole objects overlap; so do masks in the release's evaluation, where several prompts may mean one region.
-        exclusive = self.task == "modal" and self.protocol != "release"
+        exclusive = self.task == "modal" and not self.rules.overlapping  # whole objects overlap
         self.tracker = Tracker(self.sam2, non_overlapping=exclusive, num_frames=len(video.frames))
         self._tell("on_video_start", video)
         for frame, tracked in track_video(self.tracker, video, self.restorer):

@@ -132,7 +132,8 @@ class Video:
         frames: Lazy sequence; item ``t`` is ``(3, H, W)`` uint8.
         object_ids: Every object of the ground truth.
         masks: Lazy sequence as long as ``frames``; item ``t`` is ``(O, H, W)`` bool (modal), or None where frame ``t``
-            carries no ground truth.
+            carries no ground truth. If no mask says which object of one frame is which of the next, its method
+            ``matched_to(t, prediction)`` gives, in the same form, the truth that fits each predicted mask best.
         amodal: The same for whole objects; None where the dataset has no amodal truth.
         prompts: What the tracker is told, sorted by frame.
         frame_names: File stems of the frames, for writing masks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -305,3 +306,17 @@ def layer_norms(module: torch.nn.Module, prefix: str) -> list[str]:
     kinds = ("LayerNorm", "LayerNorm2d")
     norms = [(name, m) for name, m in module.named_modules() if type(m).__name__ in kinds]
     return [f"{prefix}{name}.{p}" for name, norm in norms for p, _ in norm.named_parameters()]
+
+
+def test_the_release_scores_the_prompted_frame_whatever_the_dataset_skips(door, tiny_base):
+    small = ("--data.size", 64, "--data.test.clips", 2, "--data.test.frames", 4, "--data.test.conditions", "[clean]")
+    scored = {}
+    for protocol in ("davis", "release"):
+        run = ("--run", protocol, "--model", "sam2", "--sam2", tiny_base, "--model.protocol", protocol)
+        answer = door("test", *run, *small, "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false")
+        assert answer.code == 0, answer.err
+        scored[protocol] = json.loads(Path("runs", protocol, "version_0", "results.json").read_text())
+    assert [scored[protocol]["skip_first_last"] for protocol in scored] == [True, False]
+    frames = {p: {(o["clip"], o["object"]): o["frames"] for o in r["objects"]} for p, r in scored.items()}
+    assert set(frames["davis"].values()) == {2}
+    assert all(frames["release"][key] >= 1 for key in frames["davis"]) and max(frames["release"].values()) > 2

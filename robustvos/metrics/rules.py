@@ -19,18 +19,22 @@ class ScoringRules:
         skip_empty_truth: Leave out frames in which the object's truth is empty.
         tolerance: Distance at which contours match, as a part of the frame's diagonal.
         whole_pixels: Round that distance up to whole pixels.
+        scores_ends: First and last frames count whatever a dataset says of its own protocol.
+        overlapping: Masks of several objects may overlap, because several prompts may mean one region.
     """
 
     skip_first_last: bool = False
     skip_empty_truth: bool = False
     tolerance: float = 0.008
     whole_pixels: bool = True
+    scores_ends: bool = False
+    overlapping: bool = False
 
 
 PROTOCOLS: dict[str, ScoringRules] = {
     "davis": ScoringRules(),
     # The public RobustPVOS evaluator: the prompted frame is scored, frames without the object are not.
-    "release": ScoringRules(skip_empty_truth=True, whole_pixels=False),
+    "release": ScoringRules(skip_empty_truth=True, whole_pixels=False, scores_ends=True, overlapping=True),
 }
 
 
