@@ -102,31 +102,6 @@ def test_run_config_runs_as_it_is_or_says_what_it_lacks(door, name):
 # Parts of runs
 
 
-@pytest.mark.parametrize("name", names("model"))
-def test_system(door, tiny_base, tmp_path, name):
-    """Trains a step and is tested with what it has learnt; without an adapter it is tested as it is."""
-    tiny = ["--sam2", tiny_base, *TINY, "--data.test.conditions=[fog]"]
-    weights: list[object] = []
-    if (read("model", f"{name}.yaml").get("init_args") or {}).get("adapter") is not None:
-        fit = [
-            "--config",
-            MOGA,
-            "--model",
-            name,
-            *flags("data.", SHAPES),
-            *tiny,
-            "--recipe.optimisation.warmup_steps=0",
-        ]
-        answer = door("fit", *fit, "--trainer.limit_train_batches", 1)
-        assert answer.code == 0, answer.err
-        weights = ["--ckpt_path", next(tmp_path.rglob("last.ckpt"))]
-    answer = door("test", "--model", name, *TINY_SHAPES, *tiny, *weights)
-    if answer.code:
-        assert_says_what_is_missing(answer.error)
-    else:
-        assert load_result(next(tmp_path.rglob("results.json"))).system == name
-
-
 @pytest.mark.parametrize("name", names("sam2"))
 def test_base(door, tmp_path, name):
     """Tracks with random weights of 64 px if it is small; else its missing weights are said, with their address."""

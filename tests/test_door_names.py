@@ -67,10 +67,11 @@ def test_model_replaces_the_configs_adapter_with_its_rank(parsed, tmp_path, form
     assert replaced["seed"] == 0
 
 
-def test_adapter_given_by_class_keeps_no_rank(parsed):
-    adapter = parsed("fit", "--config", MOGA, "--model.adapter.rank", 7, "--model.adapter", "LoRA")["model"][
-        "init_args"
-    ]
+def test_adapter_given_by_class_keeps_no_rank(parsed, tmp_path):
+    former = yaml.safe_load(MOGA.read_text())
+    former["model"]["init_args"]["adapter"]["init_args"]["rank"] = 7
+    (tmp_path / "former.yaml").write_text(yaml.safe_dump(former | {"sam2": {"variant": "nano"}, "recipe": {}}))
+    adapter = parsed("fit", "--config", tmp_path / "former.yaml", "--model.adapter", "LoRA")["model"]["init_args"]
     assert adapter["adapter"]["class_path"].endswith("LoRA")
     assert adapter["adapter"]["init_args"]["rank"] is None
 
@@ -88,6 +89,19 @@ def test_flags_win_over_config_files_in_any_order(parsed):
     after = parsed("fit", "--config", MOGA, "--data", "realvas", "--trainer.max_epochs", 7)
     assert before == after
     assert before["trainer"]["max_epochs"] == 7
+
+
+@pytest.mark.parametrize(
+    ("choice", "setting"),
+    [
+        (["--sam2", "sam2.1_hiera_s"], ["--sam2.image_size", 512]),
+        (["--data", "realvas"], ["--data.limit", 3]),
+        (["--model", "lora"], ["--model.adapter.rank", 8]),
+        (["--model.adapter", "LoRA"], ["--model.adapter.rank", 8]),
+    ],
+)
+def test_a_setting_may_stand_before_the_name_it_belongs_to(parsed, choice, setting):
+    assert parsed("fit", "--config", MOGA, *setting, *choice) == parsed("fit", "--config", MOGA, *choice, *setting)
 
 
 def test_second_config_of_another_class_keeps_nothing_of_the_first(parsed, tmp_path):
@@ -125,7 +139,9 @@ def test_sam2_and_model_survive_each_other(parsed, order):
 def test_base_keeps_nothing_of_the_former_base(parsed, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("variant: nano256\n")
-    config = parsed("fit", "--config", MOGA, "--sam2.checkpoint", "random", "--sam2.image_size", 96, "--sam2", mine)
+    former = tmp_path / "former.yaml"
+    former.write_text(yaml.safe_dump({"sam2": {"variant": "nano", "checkpoint": "random", "image_size": 96}}))
+    config = parsed("fit", "--config", MOGA, "--config", former, "--sam2", mine)
     assert config["sam2"] == {"variant": "nano256", "checkpoint": "auto", "image_size": None}
 
 

@@ -2,8 +2,9 @@
 
 The file name is the registry. A name, a class or a path that replaces an earlier choice must also replace its
 arguments: jsonargparse would otherwise keep the former dataset's root or the former adapter's rank. A ``null`` (or the
-settings' defaults) before the new value makes it forget them. What is said on the command line counts more than what a
-``--config`` says, whichever comes first.
+settings' defaults) before the new value makes it forget them. So that no setting is forgotten that was typed before the
+name it belongs to, names go first. What is said on the command line counts more than what a ``--config`` says,
+whichever comes first.
 """
 
 from __future__ import annotations
@@ -56,8 +57,7 @@ def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | Non
     said = [(_canonical(flag), value) for flag, value in _pairs(argv[1:])]
     files = [value for flag, value in said if flag in _CONFIG and value is not None]
     spelt: list[str] = []
-    # weights last, because a system that is named after them would forget them
-    for flag, value in sorted(_defaults(argv[0], said, configs) + said, key=lambda pair: pair[0] == _CHECKPOINT):
+    for flag, value in sorted(_defaults(argv[0], said, configs) + said, key=_turn):
         if flag not in _CONFIG:
             spelt += _spell(flag, value, configs, defaults or {})
     _require_a_task(argv[0], [flag for flag, _ in said])
@@ -76,6 +76,16 @@ def resolve(kind: str, value: str, configs: Path) -> str:
     if is_path or is_class or value == "null":
         return value
     raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))
+
+
+def _turn(pair: tuple[str, str | None]) -> int:
+    """When an argument is read: parts before what they are made of, these before settings, weights last."""
+    flag, value = pair
+    if value is None:
+        return 2
+    return {**dict.fromkeys((f"--{kind}" for kind in KINDS), 0), **dict.fromkeys(_PLUGINS, 1), _CHECKPOINT: 3}.get(
+        flag, 2
+    )
 
 
 def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:
