@@ -1,6 +1,7 @@
 """One effect each."""
 
 from callbacks.base import VideoCallback
+from callbacks.frame_curves import FrameCurves
 from callbacks.gate_monitor import GateMonitor
 from callbacks.mask_writer import MaskWriter
 from callbacks.overlay_logger import OverlayLogger
@@ -13,12 +14,14 @@ ALWAYS = {
     "strips": StripWriter,
     "gates": GateMonitor,
     "overlays": OverlayLogger,
+    "curves": FrameCurves,
     "results": ResultsWriter,
 }
 """Callbacks that every run has, by the flag that sets them."""
 
 __all__ = [
     "ALWAYS",
+    "FrameCurves",
     "GateMonitor",
     "MaskWriter",
     "OverlayLogger",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from PIL import Image
 from torch import Tensor
 
 from robustvos.video.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_png(image: Tensor, path: Path) -> None:
@@ -28,6 +31,12 @@ def log_image(trainer: L.Trainer, tag: str, image: Tensor) -> None:
     """Give ``(3, H, W)`` uint8 to every logger that shows images, at the current step."""
     for writer in _image_writers(trainer):
         writer.add_image(tag, image, trainer.global_step)
+
+
+def log_figure(trainer: L.Trainer, tag: str, figure: Figure) -> None:
+    """Give a figure of matplotlib to every logger that shows images, at the current step."""
+    for writer in _image_writers(trainer):
+        writer.add_figure(tag, figure, trainer.global_step, close=False)
 
 
 def _image_writers(trainer: L.Trainer) -> list[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from robustvos.report import svg
 from robustvos.report.frame_means import FrameMeans, bin_width, difference_points, frame_means, score_points
-from robustvos.report.frame_scores import FrameSeries, read_frame_series
+from robustvos.report.frame_scores import FrameSeries, by_condition, read_frame_series
 from robustvos.report.results import RunResult
 from robustvos.report.sections import CLEAN, Section
 
@@ -59,13 +59,11 @@ def frame_charts(section: Section, slots: Mapping[str, int], reference: str = "s
 
 def _groups(series: Series) -> dict[str, dict[str, list[FrameSeries]]]:
     """Series of each system, by group of conditions; ``all`` where nothing was corrupted."""
-    corrupted = any(one.corruption != CLEAN for found in series.values() for one in found)
     groups: dict[str, dict[str, list[FrameSeries]]] = {}
     for name, found in series.items():
-        for one in found:
-            group = "all" if not corrupted else CLEAN if one.corruption == CLEAN else "corrupted"
-            groups.setdefault(group, {}).setdefault(name, []).append(one)
-    return dict(sorted(groups.items()))
+        for group, chosen in by_condition(found).items():
+            groups.setdefault(group, {})[name] = chosen
+    return {"all": groups[CLEAN]} if set(groups) == {CLEAN} else dict(sorted(groups.items()))
 
 
 def _reference_of(section: Section, run: RunResult, reference: str) -> str | None:

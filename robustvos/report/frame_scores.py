@@ -58,6 +58,14 @@ def frame_series(results: Iterable[tuple[str, VideoResult]]) -> list[FrameSeries
     return series
 
 
+def by_condition(series: Iterable[FrameSeries]) -> dict[str, list[FrameSeries]]:
+    """Series of ``clean`` and of ``corrupted`` clips, in this order; neither list is empty."""
+    groups: dict[str, list[FrameSeries]] = {}
+    for one in series:
+        groups.setdefault("clean" if one.corruption == "clean" else "corrupted", []).append(one)
+    return dict(sorted(groups.items()))
+
+
 def frames_text(series: Iterable[FrameSeries]) -> str:
     """The content of the file: one line for each object, scores to four digits."""
     lines = (
