@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python cli.py
 DEMO := runs/demo
 TWO := --trainer.accelerator cpu --trainer.devices 2
-DEMO_FIT := $(TWO) --data.train.batches 60 # of each process: as many clips as configs/moga.yaml has in 120
+DEMO_FIT := $(TWO) --data.train.batches 45 # of each process: as many clips as configs/moga.yaml has in 90
 export SAM2_BUILD_CUDA := 0
 
 .DEFAULT_GOAL := help
