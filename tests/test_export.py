@@ -169,6 +169,12 @@ def test_card_says_what_the_weights_are_and_how_they_came_about(door, trained, b
     assert told["trainer"]["max_epochs"] == 2
 
 
+def test_exported_weights_may_be_read_by_whom_other_files_may(door, trained, tmp_path):
+    (tmp_path / "plain").touch()
+    assert door("export", trained / "checkpoints/last.ckpt", "--out", tmp_path / "mine.safetensors").code == 0
+    assert (tmp_path / "mine.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_card_does_not_replace_a_page_of_another_kind(door, trained, tmp_path):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     (tmp_path / "readme.md").write_text("# Mine\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from robustvos.adapters import MoGARelease
@@ -18,7 +18,7 @@ from robustvos.errors import CheckpointMismatch, CheckpointNotFound, UnknownName
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.provenance import Provenance, save_adapter
 from robustvos.state_dicts import read_checkpoint
-from robustvos.video.atomic import atomic_path, atomic_write_text
+from robustvos.video.atomic import atomic_path, atomic_write_bytes, atomic_write_text
 
 _SUFFIXES = {"safetensors": ".safetensors", "release": ".pt"}
 _CARD = "<!-- written by cli.py export -->"
@@ -100,8 +100,7 @@ def _export_base(ckpt: Path, out: Path) -> None:
     if not weights:
         raise CheckpointMismatch(f"{ckpt} holds no whole SAM 2; leave out --base to export its adapter")
     weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()}
-    with atomic_path(out) as partial:
-        save_file(weights, partial)
+    atomic_write_bytes(out, serialise(weights))
     variant = (config_of_run(ckpt).get("sam2") or {}).get("variant", "unknown")
     facts = {
         "system": "a whole SAM 2",
