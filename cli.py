@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -47,6 +48,7 @@ def command(name: str) -> Callable[[list[str]], object]:
 
 def run_loop(argv: list[str]) -> object:
     """Run a training or evaluation loop; Lightning and torch are imported only here."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read by torch's import: DDP advises on every CPU run
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -108,7 +110,7 @@ def run_loop(argv: list[str]) -> object:
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=callbacks.ConfigWriter,
             seed_everything_default=0,
             trainer_defaults=TRAINER_DEFAULTS,
             args=expand(argv, CONFIGS, defaults_as_json(beside_model)),

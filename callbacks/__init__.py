@@ -1,6 +1,7 @@
 """One effect each."""
 
 from callbacks.base import VideoCallback
+from callbacks.config_writer import ConfigWriter
 from callbacks.frame_curves import FrameCurves
 from callbacks.gate_monitor import GateMonitor
 from callbacks.mask_writer import MaskWriter
@@ -21,6 +22,7 @@ ALWAYS = {
 
 __all__ = [
     "ALWAYS",
+    "ConfigWriter",
     "FrameCurves",
     "GateMonitor",
     "MaskWriter",

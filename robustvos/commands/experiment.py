@@ -123,7 +123,7 @@ def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> No
             paths += [path for _, path in found]
             runs = [(dataset, load_result(path)) for dataset, path in found]
             rows.append(RowRuns(row.title, row.published, tuple(runs)))
-        made = experiment_tables(plan.title, plan.table, plan.sets, rows, plan.reference)
+        made = experiment_tables(plan.title, plan.table, plan.sets, rows, plan.references, plan.note)
         tables += made
         print()
         for table in made:

@@ -18,7 +18,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "experiments"
 RUNS = Path("runs")
 _ADAPTER = "--model.adapter."
 _ROW = ("model", "system", "fit", "test", "published")
-_FILE = ("title", "table", "rows", "sets", "fit", "test", "seeds", "reference")
+_FILE = ("title", "table", "rows", "sets", "fit", "test", "seeds", "reference", "note")
 _SCALE = ("fit", "test", "sets", "like")
 
 
@@ -112,7 +112,8 @@ class Plan:
         table: Number of the paper's table; None: it is ours.
         sets: Keys of what is tested on.
         rows: What is compared.
-        reference: Title of the row that the others are compared with.
+        references: Titles of the rows that others are compared with.
+        note: What the reader of its table must know.
     """
 
     name: str
@@ -120,7 +121,8 @@ class Plan:
     table: int | None
     sets: tuple[str, ...]
     rows: tuple[Row, ...]
-    reference: str
+    references: tuple[str, ...]
+    note: str
 
     @property
     def fits(self) -> tuple[Fit, ...]:
@@ -174,8 +176,18 @@ def read_plan(name: str, scale: str, out: Path) -> Plan:
         raise UserError(f"{path.stem} has no set at scale {scale}; it runs at: {', '.join(runs_at)}")
     planner = _Planner(scale, settings, content, RUNS / out)
     rows = tuple(planner.row(str(title), row or {}) for title, row in content["rows"].items())
-    reference = str(content.get("reference") or rows[0].title)
-    return Plan(path.stem, str(content["title"]), content.get("table"), sets, rows, reference)
+    references = _references(content.get("reference"), [row.title for row in rows])
+    title, note = str(content["title"]), str(content.get("note") or "")
+    return Plan(path.stem, title, content.get("table"), sets, rows, references, note)
+
+
+def _references(said: Any, titles: Sequence[str]) -> tuple[str, ...]:
+    """One or several rows' titles; the first row's if nothing is said."""
+    references = [said] if isinstance(said, str) else said or titles[:1]
+    for title in references:
+        if title not in titles:
+            raise UnknownName.of("row to compare with", str(title), titles)
+    return tuple(references)
 
 
 def scale_name(scale: str) -> str:

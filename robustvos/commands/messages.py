@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import shlex
@@ -25,12 +26,13 @@ _WARNINGS = (
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*is smaller than the logging interval.*",
     ".*The dirpath has changed from.*",
-    ".*recommended to use `.*sync_dist=True`.*",
+    ".*recommended to use `.*sync_dist=True.*",
     ".*during DDP. Use `self.trainer.use_distributed_sampler.*",
     ".*it is recommended to use `Trainer.devices=1, num_nodes=1.*",
     ".*find_unused_parameters=True was specified in DDP constructor.*",
     ".*predict returned None.*",
 )
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EFBIG)
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning_utilities")
 
 
@@ -71,6 +73,8 @@ def refusing(kind: type[Exception]) -> Iterator[None]:
 def user_error_in(error: BaseException) -> UserError | None:
     """What the user can mend, also where a parser that met it has wrapped it in an error of its own.
 
+    A disk that is full, or a folder that may not be written to, is the user's to mend whoever has met it.
+
     >>> try:
     ...     try:
     ...         raise UserError("no such clip")
@@ -80,9 +84,16 @@ def user_error_in(error: BaseException) -> UserError | None:
     ...     print(user_error_in(error))
     no such clip
     """
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__  # type: ignore[assignment]
-    return error
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    for link in chain:
+        if isinstance(link, UserError):
+            return link
+        if isinstance(link, OSError) and link.errno in _NO_PLACE:
+            where = f" {link.filename}" if link.filename else ""
+            return UserError(f"cannot write{where}: {link.strerror}; free space there, or run where you may write")
+    return None
 
 
 def one_line(error: BaseException) -> str:

@@ -57,12 +57,14 @@ def aggregate(
         resamples: Number of bootstrap samples.
 
     Returns:
-        ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}}``; see :func:`estimate`. Where objects
-        have the tag ``class``, also ``class_means``: ``{metric: ...}`` of
+        ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}, "sequences": {name: {metric: mean}},
+        "sequence_means": {metric: estimate}}``; see :func:`estimate`. A sequence is a clip under one corruption
+        (``clip@fog``), its score the mean over its objects, and in ``sequence_means`` every sequence weighs the same.
+        Where objects have the tag ``class``, also ``class_means``: ``{metric: ...}`` of
         :func:`~robustvos.metrics.class_means.class_mean`.
     """
 
-    def table(records: Sequence[Record]) -> dict[str, Any]:
+    def table(records: Iterable[Record]) -> dict[str, Any]:
         return {metric: estimate(records, metric, unit=unit, seed=seed, resamples=resamples) for metric in metrics}
 
     by: dict[str, dict[str, Any]] = {}
@@ -70,6 +72,9 @@ def aggregate(
         groups = group_by_tag(objects, tag)
         by[tag] = {value: table(records) for value, records in groups.items()}
     aggregates: dict[str, Any] = {"overall": table(objects), "by": by}
+    sequences = _sequences(objects, metrics)
+    aggregates["sequences"] = {name: record["scores"] for name, record in sequences.items()}
+    aggregates["sequence_means"] = table(list(sequences.values()))
     if CLASS_TAG in by:
         aggregates["class_means"] = {m: class_mean(objects, m, seed=seed, resamples=resamples) for m in metrics}
     return aggregates
@@ -128,6 +133,19 @@ def group_by_tag(objects: Iterable[Record], tag: str) -> dict[str, list[Record]]
         if tag in record["tags"]:
             groups.setdefault(record["tags"][tag], []).append(record)
     return dict(sorted(groups.items()))
+
+
+def _sequences(objects: Iterable[Record], metrics: Sequence[str]) -> dict[str, Record]:
+    """A record for each clip under each corruption: the mean over its objects; None where no object defines it."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in objects:
+        groups.setdefault((record["clip"], record["tags"].get("corruption", "clean")), []).append(record)
+    sequences: dict[str, Record] = {}
+    for (clip, corruption), records in sorted(groups.items()):
+        known = {m: [v for r in records if (v := r["scores"].get(m)) is not None] for m in metrics}
+        scores = {metric: sum(values) / len(values) if values else None for metric, values in known.items()}
+        sequences[clip if corruption == "clean" else f"{clip}@{corruption}"] = {"clip": clip, "scores": scores}
+    return sequences
 
 
 def _identity(record: Record) -> tuple[Any, ...]:

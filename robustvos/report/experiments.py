@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -13,6 +13,8 @@ from robustvos.report.results import RunResult
 from robustvos.report.sections import CLEAN
 from robustvos.report.table import Cell, Row, Table
 from robustvos.report.tables import CORRUPTED_MEAN
+
+_FEW = 5  # corruptions that are shown one by one
 
 
 @dataclass(frozen=True)
@@ -40,27 +42,37 @@ class _Column:
 
 
 def experiment_tables(
-    title: str, number: int | None, sets: Sequence[str], rows: Sequence[RowRuns], reference: str
+    title: str,
+    number: int | None,
+    sets: Sequence[str],
+    rows: Sequence[RowRuns],
+    references: Sequence[str],
+    note: str = "",
 ) -> list[Table]:
-    """Scores with the published rows between them, then paired differences from the reference row.
+    """Scores with the published rows between them, then paired differences from each reference row.
 
     Args:
         title: Of the experiment.
         number: Of the paper's table; None: it has none.
         sets: Keys of the sets tested on, in order.
         rows: What was measured.
-        reference: Title of the row that others are compared with.
+        references: Titles of the rows that others are compared with. Earlier ones are left out of later ones' tables.
+        note: What the reader of the scores must know.
 
     Returns:
-        One table of J&F; with differences, if the reference and another row were measured; then J and F.
+        One table of J&F; with differences from each reference that was measured beside another row; then J and F.
     """
     published = published_table(number) if number is not None else ()
     columns = _columns(sets, rows)
     headings = _published_headings(published)
     metrics = [m for m in ("J&F", "J", "F") if any(m in run.metrics for row in rows for _, run in row.runs)] or ["J&F"]
     tables = [_scores(title, metric, columns, rows, published, headings) for metric in metrics]
-    differences = _differences(title, metrics[0], columns, rows, reference)
-    return [tables[0], *([differences] if differences is not None else []), *tables[1:]]
+    tables[0] = replace(tables[0], caption=" ".join(filter(None, [tables[0].caption, note, _trained(rows)])))
+    differences = []
+    for place, reference in enumerate(references):
+        others = [row for row in rows if row.title not in references[:place]]
+        differences.append(_differences(title, metrics[0], columns, others, reference))
+    return [tables[0], *(table for table in differences if table is not None), *tables[1:]]
 
 
 def average_over_runs(runs: Sequence[RunResult]) -> list[Mapping[str, Any]]:
@@ -82,6 +94,13 @@ def average_over_runs(runs: Sequence[RunResult]) -> list[Mapping[str, Any]]:
             scores[metric] = None if any(v is None for v in values) else fmean(values)
         averaged.append({**first, "scores": scores})
     return averaged
+
+
+def _trained(rows: Sequence[RowRuns]) -> str:
+    """How much each row trains, where that is known."""
+    counts = {row.title: row.runs[0][1].parameters.get("trainable", 0) for row in rows if row.runs}
+    said = [f"{title} {count:,}" for title, count in counts.items() if count]
+    return f"Parameters trained: {'; '.join(said)}." if said else ""
 
 
 def _scores(
@@ -144,7 +163,7 @@ def _differences(
 
 
 def _columns(sets: Sequence[str], rows: Sequence[RowRuns]) -> list[_Column]:
-    """Of each set: all of it; or clean clips, each local condition where they are few, and the corrupted mean."""
+    """Of each set: all of it; or clean clips, each corruption where they are few, and the corrupted mean."""
     columns = []
     for dataset in sets:
         conditions = list(
@@ -152,11 +171,14 @@ def _columns(sets: Sequence[str], rows: Sequence[RowRuns]) -> list[_Column]:
                 c for row in rows for name, run in row.runs if name == dataset for c in run.by.get("corruption", {})
             )
         )
-        if not [c for c in conditions if c != CLEAN]:
+        corrupted = [c for c in conditions if c != CLEAN]
+        if not corrupted:
             columns.append(_Column(dataset, dataset, None))
             continue
         if CLEAN in conditions:
             columns.append(_Column(f"{dataset} clean", dataset, CLEAN))
+        if 1 < len(corrupted) <= _FEW:
+            columns += [_Column(name, dataset, name) for name in corrupted]
         columns.append(_Column(f"{dataset} corrupted", dataset, CORRUPTED_MEAN))
     return columns
 
@@ -166,8 +188,9 @@ def _objects(row: RowRuns, column: _Column) -> list[Mapping[str, Any]]:
     objects = average_over_runs(runs) if runs else []
     if column.condition is None:
         return objects
-    clean = column.condition == CLEAN
-    return [entry for entry in objects if (entry["tags"].get("corruption", CLEAN) == CLEAN) == clean]
+    if column.condition == CORRUPTED_MEAN:
+        return [entry for entry in objects if entry["tags"].get("corruption", CLEAN) != CLEAN]
+    return [entry for entry in objects if entry["tags"].get("corruption", CLEAN) == column.condition]
 
 
 def _estimate(row: RowRuns, column: _Column, metric: str) -> Cell | None:

@@ -112,10 +112,12 @@ def videos_of():
 
 @pytest.fixture
 def run(tmp_path):
-    """``run("test", system, videos, [callbacks])`` -> the run's folder and a witness."""
+    """``run("test", system, videos, [callbacks])`` -> the run's folder and a witness; the rest is said of the data."""
 
-    def run_stage(stage, system, videos, callbacks, task="modal"):
-        witness = Witness()
+    def run_stage(stage, system, videos, callbacks, task="modal", **said):
+        witness, data = Witness(), Videos(videos, task)
+        for name, value in said.items():
+            setattr(data, name, value)
         trainer = L.Trainer(
             accelerator="cpu",
             logger=TensorBoardLogger(tmp_path, name=stage),
@@ -125,7 +127,7 @@ def run(tmp_path):
             enable_checkpointing=False,
         )
         options = {} if stage == "predict" else {"verbose": False}
-        getattr(trainer, stage)(system, datamodule=Videos(videos, task), **options)
+        getattr(trainer, stage)(system, datamodule=data, **options)
         for logger in trainer.loggers:
             logger.finalize("success")
         return Path(trainer.log_dir), witness

@@ -71,6 +71,14 @@ def test_bare_base_and_switched_off_adapter(moga_system):
         assert system_name(moga_system.adapter) == "moga_off"
 
 
+def test_objects_without_a_score_are_counted_aloud(run, moga_system, make_video, capsys):
+    """With the first and last frame left out, nothing is left of a video of one or two frames."""
+    shown = [make_video("long", frames=4), make_video("short", frames=1, objects=(1,))]
+    folder, _ = run("test", moga_system, shown, [ResultsWriter()], skip_first_last=True)
+    assert "1 of 3 objects have no frame that counts, and no score: of short" in capsys.readouterr().out
+    assert [o["scores"]["J"] for o in written(folder)["objects"] if o["clip"] == "short"] == [None]
+
+
 def test_frames_that_count_average_to_the_score(run, moga_system, make_video):
     videos = [make_video("a", frames=5, prompted=(0, 2), corruption=c) for c in ("clean", "fog")]
     for video in videos:

@@ -103,3 +103,13 @@ def test_paired_interval_is_narrow_where_systems_differ_evenly() -> None:
     assert found.n == 12
     reverse = paired_difference(b, a, "J")
     assert reverse.mean == pytest.approx(-0.05)
+
+
+def test_a_sequence_is_a_clip_under_one_corruption_and_weighs_as_any_other() -> None:
+    objects = [record("a", 0.2, 1), record("a", 0.4, 2), record("a", 0.9, 1, corruption="fog"), record("b", None)]
+    found = aggregate(objects, ["J"])
+    assert found["sequences"]["a"]["J"] == pytest.approx(0.3)
+    assert found["sequences"]["a@fog"]["J"] == 0.9
+    assert found["sequences"]["b"]["J"] is None
+    assert found["sequence_means"]["J"]["mean"] == pytest.approx((0.3 + 0.9) / 2)
+    assert found["overall"]["J"]["mean"] == pytest.approx((0.2 + 0.4 + 0.9) / 3)

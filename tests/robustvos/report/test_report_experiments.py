@@ -31,7 +31,7 @@ def rows(write_run):
 
 
 def test_measured_rows_have_the_papers_beside_them(rows):
-    table, differences, *others = experiment_tables("Table 4", 4, ["shapes"], rows, "SAM2")
+    table, differences, *others = experiment_tables("Table 4", 4, ["shapes"], rows, ["SAM2"])
     assert table.columns == ("shapes clean", "shapes corrupted", "mvseg_adv")
     names = [(row.name, bool(row.source)) for row in table.rows]
     assert names == [
@@ -57,7 +57,7 @@ def test_measured_rows_have_the_papers_beside_them(rows):
 
 def test_settings_that_the_paper_has_in_columns_become_rows(rows):
     renamed = [RowRuns(row.title, f"R={rank}", row.runs) for row, rank in zip(rows, (32, 64, 128), strict=True)]
-    table = experiment_tables("Table 7", 7, ["shapes"], renamed, "SAM2")[0]
+    table = experiment_tables("Table 7", 7, ["shapes"], renamed, ["SAM2"])[0]
     assert table.columns[-1] == "youtube_vos_c"
     assert [round(row.cells[-1].mean, 3) for row in table.rows if row.source] == [0.793, 0.794, 0.799]
 
@@ -70,6 +70,26 @@ def test_seeds_are_averaged_for_each_object(rows):
 
 
 def test_an_experiment_of_ours_has_no_published_rows(rows):
-    table = experiment_tables("Ours", None, ["shapes"], rows, "SAM2")[0]
+    table = experiment_tables("Ours", None, ["shapes"], rows, ["SAM2"])[0]
     assert not any(row.source for row in table.rows)
     assert table.columns == ("shapes clean", "shapes corrupted")
+
+
+def test_a_second_reference_has_a_table_without_the_first(rows, write_run):
+    path = write_run("lora", scores(0.8, 0.65), folder="d", metrics=("J&F", "J", "F"))
+    lora = RowRuns("LoRA+SAM2", "", (("shapes", load_result(path)),))
+    rows = [rows[0], lora, rows[2]]
+    tables = experiment_tables("Table 4", 4, ["shapes"], rows, ["SAM2", "LoRA+SAM2"], note="Mind the gap.")
+    assert "Mind the gap." in tables[0].caption
+    first, second = (table for table in tables if table.kind == "differences")
+    assert [row.name for row in first.rows] == ["LoRA+SAM2", "MoGA+SAM2 (2 seeds)"]
+    assert [row.name for row in second.rows] == ["MoGA+SAM2 (2 seeds)"]
+    assert second.rows[0].cells[1].mean == pytest.approx(0.68 - 0.65)
+
+
+def test_few_corruptions_are_shown_one_by_one(rows, write_run):
+    objects = {**scores(0.8, 0.6), **{("c0", "corruption=mixed"): (0.3, 0.3, 0.3)}}
+    run = load_result(write_run("sam2", objects, folder="few", metrics=("J&F", "J", "F")))
+    table = experiment_tables("Ours", None, ["local"], [RowRuns("SAM2", "", (("local", run),))], ["SAM2"])[0]
+    assert table.columns == ("local clean", "fog", "mixed", "local corrupted")
+    assert table.rows[0].cells[2].mean == pytest.approx(0.3)

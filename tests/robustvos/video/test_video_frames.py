@@ -163,6 +163,16 @@ def test_what_is_no_video_is_one_clear_line(tmp_path: Path, content: bytes) -> N
     assert one_line(caught.value) and str(path) in str(caught.value)
 
 
+def test_a_codec_that_nobody_knows_is_one_clear_line(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.avi", [120, 130])
+    content = (tmp_path / "clip.avi").read_bytes()
+    codec = next(name for name in (b"FMP4", b"MJPG", b"XVID", b"H264", b"mpg4") if name in content)
+    (tmp_path / "clip.avi").write_bytes(content.replace(codec, b"QQZ9"))
+    with pytest.raises(BadVideo, match=r"not a video that can be decoded .*convert it") as caught:
+        open_frames(tmp_path / "clip.avi")
+    assert one_line(caught.value)
+
+
 def test_video_without_frames_or_pictures(tmp_path: Path) -> None:
     write_video(tmp_path / "zero.avi", [])
     with pytest.raises(BadVideo, match="no frames"):
