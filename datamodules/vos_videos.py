@@ -164,7 +164,10 @@ class VosVideos(Dataset):
         video = self._video(source, record)
         if self.rendered:
             return replace(video, corruption=condition)
-        return corrupted_video(video, condition, self.settings.severity, self.settings.preset)
+        corrupted = corrupted_video(
+            replace(video, name=self._own_name(source, record)), condition, self.settings.severity, self.settings.preset
+        )
+        return replace(corrupted, name=video.name)
 
     def _video(self, source: str, record: SequenceRecord) -> Video:
         length = self.settings.max_frames
@@ -172,7 +175,7 @@ class VosVideos(Dataset):
             record, frame_paths=record.frame_paths[:length], annotation_paths=record.annotation_paths[:length]
         )
         frames = record.open_frames()
-        prompts = self._prompts(record, frames.size)
+        prompts = self._prompts(source, record, frames.size)
         object_ids = tuple(sorted(prompt.object_id for prompt in prompts))
         masks = VideoMasks(record.annotation_paths, object_ids, frames.size, self.binary)
         return Video(
@@ -186,7 +189,7 @@ class VosVideos(Dataset):
             tags={"dataset": source} if self.tagged else {},
         )
 
-    def _prompts(self, record: SequenceRecord, size: tuple[int, int]) -> tuple[Prompt, ...]:
+    def _prompts(self, source: str, record: SequenceRecord, size: tuple[int, int]) -> tuple[Prompt, ...]:
         settings, kind = self.settings, self.settings.prompt or "mask"
         told = told_of_parts(record, self._told, settings.max_objects)
         if told is not None:
@@ -195,7 +198,11 @@ class VosVideos(Dataset):
             return release_prompts(record, size, kind, settings.max_objects, self.binary)
         object_ids = object_ids_of(record.name, record.annotation_paths, size, self.binary)[: settings.max_objects]
         masks = VideoMasks(record.annotation_paths, object_ids, size, self.binary)
-        return prompts_where_first_seen(record.name, masks, object_ids, kind)
+        return prompts_where_first_seen(self._own_name(source, record), masks, object_ids, kind)
 
     def _name(self, source: str, record: SequenceRecord) -> str:
         return f"{source}_{record.name}" if self.tagged else record.name
+
+    def _own_name(self, source: str, record: SequenceRecord) -> str:
+        """The name in its own set, of which everything random is drawn: a video is the same alone and among other sets."""
+        return record.name.removeprefix(f"{source}_") if self.tagged else record.name

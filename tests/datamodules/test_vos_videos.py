@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+import cli
 from datamodules.corrupted_vos import CorruptedVOS
 from datamodules.vos_videos import EvaluationVideos
 from robustvos.corruptions import corrupt_clip
@@ -110,6 +111,35 @@ def test_videos_of_several_sets_bear_their_names(tree, make_tree, moving_boxes):
     assert data.name == "mine+yours"
     with pytest.raises(UnknownName, match="did you mean 'yours'"):
         CorruptedVOS(roots=roots, val=EvaluationVideos(sets=("your",))).val_dataloader()
+
+
+def test_video_is_corrupted_and_prompted_alike_alone_among_other_sets_and_by_corrupt(
+    tree, make_tree, moving_boxes, tmp_path
+):
+    other = make_tree("other")
+    other.video("bear", moving_boxes(2))
+    settings = EvaluationVideos(conditions=("gauss_noise",), prompt="points:2", limit=1)
+    (alone,) = CorruptedVOS(root=tree.root, test=settings).test_dataloader()
+    (among,) = CorruptedVOS(roots={"own": tree.root, "other": other.root}, test=settings).test_dataloader()
+    assert (alone.name, among.name, among.corruption) == ("bear", "own_bear", "gauss_noise")
+    assert torch.equal(torch.stack(list(among.frames)), torch.stack(list(alone.frames)))
+    for one, same in zip(alone.prompts, among.prompts, strict=True):
+        assert torch.equal(one.points, same.points)
+    copy = ["corrupt", tree.root, tmp_path / "copies", "--corruption", "gauss_noise", "--quality", "0"]
+    assert cli.main([str(token) for token in copy]) == 0
+    assert torch.equal(among.frames[3], read_frame(tmp_path / "copies/gauss_noise/JPEGImages/bear/00003.png"))
+
+
+def test_joined_videos_of_several_sets_are_corrupted_as_in_their_own(make_tree, moving_boxes):
+    street = make_tree("street")
+    for k in (1, 2):
+        street.video(f"a.-{k}", moving_boxes(2))
+    settings = EvaluationVideos(conditions=("gauss_noise",), join_frames=4)
+    (alone,) = CorruptedVOS(root=street.root, test=settings).test_dataloader()
+    both = CorruptedVOS(roots={"x": street.root, "y": street.root}, test=settings).test_dataloader()
+    for video in both:
+        assert torch.equal(torch.stack(list(video.frames)), torch.stack(list(alone.frames)))
+    assert [video.name for video in both] == ["x_a.-1to2", "y_a.-1to2"]
 
 
 def test_masks_that_are_white_alone_name_the_remedy_and_void_is_no_object(make_tree, moving_boxes):
