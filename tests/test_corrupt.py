@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -116,6 +117,31 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(dataset, tmp_path):
     assert corrupt(dataset, tmp_path / "killed", "--corruption", "fog") == 0
     assert (videos / "bear" / "00000.jpg").stat().st_mtime_ns == written  # not done again
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_no_picture(dataset, tmp_path):
+    """As a limit on the size of files has it: Pillow writes such a JPEG to the limit, and is content."""
+    pytest.importorskip("resource")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "corrupt",
+        str(dataset),
+        str(tmp_path / "out"),
+        "--corruption",
+        "gauss_noise",
+    ]
+    full = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False, text=True)
+    assert full.returncode == 2
+    said = [line for line in full.stderr.splitlines() if line.strip() and "frame/s" not in line]
+    assert len(said) == 1
+    assert re.fullmatch(r"error: cannot write .*(bear|swan lake): File too large; free space there .*", said[0])
+    assert list((tmp_path / "out/gauss_noise/JPEGImages/480p").iterdir()) == []
 
 
 def test_annotations_are_linked_unless_copies_are_wanted(dataset, tmp_path):

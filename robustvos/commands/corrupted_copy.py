@@ -8,6 +8,7 @@ depends on its name, the seed, the severity and the preset alone, so that it doe
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -227,8 +228,11 @@ def _names(frames: Frames) -> Sequence[str]:
 
 
 def _write(frame: Tensor, path: Path, quality: int) -> None:
+    """Encode in memory first: Pillow's JPEG writer does not always notice that a disk is full."""
     image = Image.fromarray(np.ascontiguousarray(frame.permute(1, 2, 0).numpy()))
+    encoded = io.BytesIO()
     if quality:
-        image.save(path, quality=quality, subsampling=_CHROMA_KEPT)
+        image.save(encoded, "JPEG", quality=quality, subsampling=_CHROMA_KEPT)
     else:
-        image.save(path)
+        image.save(encoded, "PNG")
+    path.write_bytes(encoded.getbuffer())
