@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 
 from torch.utils.data import DistributedSampler
 
+from datamodules.set_weights import WeightedTurns
 from robustvos.errors import DataNotFound
 from robustvos.seeding import numpy_rng
 from robustvos.video.layouts import SequenceRecord
@@ -31,7 +32,7 @@ class Window:
 class ClipSampler:
     """Windows of equal length into the videos of one or several datasets.
 
-    Every video is visited once, in random order, before any is visited again.
+    Every video is visited once, in random order, before any is visited again; with weights, this holds within each set.
 
     Args:
         videos: Dataset and files of each video.
@@ -39,13 +40,14 @@ class ClipSampler:
         stride: 1 for consecutive frames, 2 for every second one, ...
         annotated_only: Count annotated frames alone: consecutive ones are then as far apart as the annotations.
         seed: Of everything drawn.
+        weights: How often each dataset is drawn, by name; None: as often as it has videos.
 
     Attributes:
         videos: Those that are long enough.
         too_short: Names of the others.
 
     Raises:
-        DataNotFound: If no video is long enough.
+        DataNotFound: If no video is long enough, or none of a dataset that has a weight.
     """
 
     def __init__(
@@ -55,33 +57,56 @@ class ClipSampler:
         stride: int = 1,
         annotated_only: bool = True,
         seed: int = 0,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self.frames, self.stride, self.annotated_only, self.seed = frames, stride, annotated_only, seed
         long_enough = [bool(self._starts(record)) for _, record in videos]
         self.videos = tuple(video for video, kept in zip(videos, long_enough, strict=True) if kept)
         self.too_short = tuple(video[1].name for video, kept in zip(videos, long_enough, strict=True) if not kept)
         if not self.videos:
-            longest = max((len(self._usable(record)) for _, record in videos), default=0)
-            kind = "annotated frames" if annotated_only else "frames"
-            raise DataNotFound(
-                f"none of {len(videos)} video(s) has a clip of {frames} {kind} at "
-                f"stride {stride}; the longest has {longest}; lower --data.train.frames or --data.train.stride"
-            )
+            raise DataNotFound(self._describe_too_short([record for _, record in videos]))
+        self._turns = None if weights is None else WeightedTurns(weights, seed)
+        self._sets = {name: tuple(video for video in self.videos if video[0] == name) for name in weights or ()}
+        for name, kept in self._sets.items():
+            if not kept:
+                own = [record for source, record in videos if source == name]
+                raise DataNotFound(f"{name}: {self._describe_too_short(own)}, or leave {name} out of roots and weights")
+
+    def _describe_too_short(self, records: Sequence[SequenceRecord]) -> str:
+        longest = max((len(self._usable(record)) for record in records), default=0)
+        kind = "annotated frames" if self.annotated_only else "frames"
+        return (
+            f"none of {len(records)} video(s) has a clip of {self.frames} {kind} at "
+            f"stride {self.stride}; the longest has {longest}; lower --data.train.frames or --data.train.stride"
+        )
 
     def windows(self, epoch: int, number: int) -> Iterator[Window]:
         """Candidates for clip ``number`` of ``epoch``, best first: starts in its own video, then in the next ones.
 
-        A later one is for the case that the former shows no object.
+        A later one is for the case that the former shows no object; those of other sets come last, if there are weights.
         """
-        turn, place = divmod(number, len(self.videos))
-        order = _permutation(self.seed, epoch, turn, len(self.videos))
-        for step in range(len(self.videos)):
-            source, record = self.videos[order[(place + step) % len(self.videos)]]
+        for source, record in self._visits(epoch, number):
             starts = self._starts(record)
             shuffled = numpy_rng("start", self.seed, epoch, number, source, record.name).permutation(len(starts))
             usable = self._usable(record)
             for start in (starts[i] for i in shuffled):
                 yield Window(source, record, tuple(usable[start : start + self._span : self.stride]))
+
+    def _visits(self, epoch: int, number: int) -> Iterator[tuple[str, SequenceRecord]]:
+        if self._turns is None:
+            yield from self._in_turn(self.videos, epoch, number)
+            return
+        own, before = self._turns.of(epoch, number)
+        yield from self._in_turn(self._sets[own], epoch, before, own)
+        yield from (video for video in self.videos if video[0] != own)
+
+    def _in_turn(
+        self, videos: Sequence[tuple[str, SequenceRecord]], epoch: int, number: int, *of: str
+    ) -> Iterator[tuple[str, SequenceRecord]]:
+        turn, place = divmod(number, len(videos))
+        order = _permutation(self.seed, epoch, turn, len(videos), *of)
+        for step in range(len(videos)):
+            yield videos[order[(place + step) % len(videos)]]
 
     @property
     def _span(self) -> int:
@@ -118,6 +143,6 @@ class EpochSampler(DistributedSampler):
         return (first + i for i in super().__iter__())
 
 
-@lru_cache(maxsize=8)
-def _permutation(seed: int, epoch: int, turn: int, count: int) -> tuple[int, ...]:
-    return tuple(numpy_rng("order", seed, epoch, turn).permutation(count).tolist())
+@lru_cache(maxsize=32)
+def _permutation(seed: int, epoch: int, turn: int, count: int, *of: str) -> tuple[int, ...]:
+    return tuple(numpy_rng("order", seed, epoch, turn, *of).permutation(count).tolist())

@@ -19,6 +19,7 @@ from datamodules.corruption import check_conditions
 from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
+from datamodules.set_weights import check_weights
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
 from datamodules.vos_videos import EvaluationVideos, VosVideos
@@ -52,9 +53,12 @@ class CorruptedVOS(Data):
             severity and preset are those of the copy. A training epoch has every video under every corruption.
         seed: Of everything drawn for training. The videos of validation and test never change.
         workers: Processes that read training clips.
+        weights: How often clips come from each of ``roots`` in a training epoch, relative to each other, a number above 0
+            for each; the length of an epoch stays as it is. None: every set by the number of its videos.
 
     Raises:
-        UserError: If both ``root`` and ``roots`` are given, or a number of training is below 1.
+        UserError: If both ``root`` and ``roots`` are given, a number of training is below 1, or ``weights`` do not fit.
+        UnknownName: If one of ``weights`` is of no set.
     """
 
     def __init__(
@@ -72,10 +76,14 @@ class CorruptedVOS(Data):
         rendered: bool = False,
         seed: int = 0,
         workers: int = 0,
+        weights: dict[str, float] | None = None,
     ) -> None:
         super().__init__()
         _check(train, root, roots)
         self.roots = named_roots(root, roots, name)
+        if weights is not None:
+            check_weights(weights, self.roots)
+        self.weights = weights
         self.name = name or "+".join(self.roots)  # type: ignore[misc]
         self.train_list, self.val_list = train_list, val_list
         self.train, self.val, self.test = train, val, test
@@ -118,7 +126,9 @@ class CorruptedVOS(Data):
             cv2.setNumThreads(1)
         processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         videos = self.videos("train")
-        sampler = ClipSampler(videos, settings.frames, settings.stride, settings.annotated_only, self.seed)
+        sampler = ClipSampler(
+            videos, settings.frames, settings.stride, settings.annotated_only, self.seed, self.weights
+        )
         if sampler.too_short:
             left_out = f"{len(sampler.too_short)} of {len(videos)} videos are too short for a clip of {settings.frames}"
             self._say(f"{self.name}: {left_out} and are left out of training: {name_some(sampler.too_short)}")

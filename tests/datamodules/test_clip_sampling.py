@@ -7,13 +7,13 @@ from robustvos.errors import DataNotFound
 from robustvos.video.layouts import SequenceRecord
 
 
-def record(name: str, annotated: str) -> tuple[str, SequenceRecord]:
+def record(name: str, annotated: str, source: str = "own") -> tuple[str, SequenceRecord]:
     """A video whose frame t is annotated where the text has an x."""
     frames = tuple(Path(f"{name}/{t:05d}.jpg") for t in range(len(annotated)))
     masks = tuple(
         path.with_suffix(".png") if mark == "x" else None for path, mark in zip(frames, annotated, strict=True)
     )
-    return "own", SequenceRecord(name, frames, masks)
+    return source, SequenceRecord(name, frames, masks)
 
 
 def first(sampler: ClipSampler, epoch: int, number: int):
@@ -60,6 +60,45 @@ def test_videos_too_short_for_a_clip_are_named_and_none_left_is_an_error():
     assert {window.record.name for window in sampler.windows(0, 0)} == {"long"}
     with pytest.raises(DataNotFound, match="none of 2 video.* longest has 5; lower --data.train.frames"):
         ClipSampler(videos, frames=6)
+
+
+LARGE_AND_SMALL = [record(name, "x" * 9, "large") for name in "abcdefghij"] + [
+    record(n, "x" * 9, "small") for n in "yz"
+]
+
+
+@pytest.mark.parametrize(("weights", "share"), [({"large": 1, "small": 1}, 0.5), ({"small": 9, "large": 1}, 0.9)])
+def test_sets_are_drawn_by_their_weights_in_each_part_of_an_epoch_and_each_process(weights, share):
+    sampler = ClipSampler(LARGE_AND_SMALL, frames=4, weights=weights)
+    drawn = [first(sampler, 2, i).source == "small" for i in range(400)]
+    for part in (drawn[:50], drawn[300:], *(drawn[process::4] for process in range(4))):
+        assert sum(part) == pytest.approx(share * len(part), abs=3)
+
+
+def test_set_that_is_rare_comes_even_where_an_epoch_is_shorter_than_its_turn():
+    sampler = ClipSampler(LARGE_AND_SMALL, frames=4, weights={"large": 19, "small": 1})
+    drawn = [first(sampler, epoch, i).source for epoch in range(200) for i in range(2)]
+    assert drawn.count("small") == pytest.approx(20, abs=10)
+
+
+def test_with_weights_every_video_of_a_set_is_visited_once_before_any_is_visited_again():
+    sampler = ClipSampler(LARGE_AND_SMALL, frames=4, weights={"large": 1, "small": 2})
+    windows = [first(sampler, 0, i) for i in range(120)]
+    for source, names in (("large", "abcdefghij"), ("small", "yz")):
+        own = [window.record.name for window in windows if window.source == source]
+        for turn in range(len(own) // len(names)):
+            assert sorted(own[turn * len(names) : (turn + 1) * len(names)]) == list(names)
+    again = ClipSampler(LARGE_AND_SMALL, frames=4, weights={"large": 1, "small": 2})
+    assert [first(again, 0, i) for i in reversed(range(120))][::-1] == windows
+    every = {(window.record.name, window.frames) for window in sampler.windows(0, 0)}
+    assert every == {(name, tuple(range(s, s + 4))) for name in "abcdefghijyz" for s in range(6)}
+
+
+def test_weighted_set_whose_videos_are_all_too_short_is_named():
+    videos = [record("a", "x" * 9, "large"), record("y", "xx", "small")]
+    with pytest.raises(DataNotFound, match=r"small: none of 1 video.* longest has 2.* leave small out of roots"):
+        ClipSampler(videos, frames=4, weights={"large": 1, "small": 1})
+    assert ClipSampler(videos, frames=4).too_short == ("y",)
 
 
 def test_processes_share_out_the_numbers_of_an_epoch_and_no_other_epoch_has_them():
