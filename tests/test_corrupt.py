@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import cli
+from robustvos.commands.corrupted_copy import Settings, find_source, write_video
 from robustvos.corruptions import CORRUPTIONS, corrupt_clip
 from robustvos.video.frames import FrameFolder
 from robustvos.video.writer import VideoWriter
@@ -48,6 +51,31 @@ def corrupt(*arguments: object) -> int:
 
 def tree(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def everything(root: Path) -> set[str]:
+    """Of files and folders, hidden ones too."""
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def run_until_killed(prelude: str, *arguments: object) -> None:
+    """The command in a process of its own that ``prelude`` makes kill itself."""
+    code = (
+        "import os, signal, sys; import robustvos.commands.corrupted_copy as copy\n"
+        "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{prelude}\nimport cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "corrupt", *(str(argument) for argument in arguments)]
+    killed = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def begin_video(dataset: Path, name: str, out: Path) -> Iterator[int]:
+    """Another process that is writing a video into ``out``: its first frame is written."""
+    (video,) = (video for video in find_source(dataset).videos if video.name == name)
+    writing = write_video(video, out / "JPEGImages/480p" / name, Settings("fog"))
+    next(writing)
+    return writing
 
 
 def test_every_copy_has_the_layout_of_the_original(dataset, tmp_path):
@@ -99,23 +127,61 @@ def test_shards_and_workers_make_no_difference(dataset, tmp_path):
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(dataset, tmp_path):
     assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
-    code = (
-        "import os, signal, sys; import robustvos.commands.corrupted_copy as copy; write, seen = copy._write, []\n"
+    amid_the_second = (
+        "write, seen = copy._write, []\n"
         "def killed(*arguments):\n"
         "    write(*arguments); seen.append(1)\n"
-        f"    if len(seen) == {FRAMES + 2}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "copy._write = killed\n"
-        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+        f"    if len(seen) == {FRAMES + 2}: die()\n"
+        "copy._write = killed"
     )
-    command = [sys.executable, "-c", code, "corrupt", str(dataset), str(tmp_path / "killed"), "--corruption", "fog"]
-    killed = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    run_until_killed(amid_the_second, dataset, tmp_path / "killed", "--corruption", "fog")
     videos = tmp_path / "killed/fog/JPEGImages/480p"
     assert {path.name for path in videos.iterdir() if not path.name.startswith(".")} == {"bear"}
     written = (videos / "bear" / "00000.jpg").stat().st_mtime_ns
     time.sleep(0.01)
     assert corrupt(dataset, tmp_path / "killed", "--corruption", "fog") == 0
     assert (videos / "bear" / "00000.jpg").stat().st_mtime_ns == written  # not done again
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_a_killed_shard_leaves_nothing_and_disturbs_no_other(dataset, tmp_path):
+    assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
+    out, some = tmp_path / "parts", ("--corruption", "fog", "--shard")
+    half_a_video = "write = copy._write\ncopy._write = lambda *arguments: (write(*arguments), die())"
+    run_until_killed(half_a_video, dataset, out, *some, "0/2")
+    other = begin_video(dataset, "swan lake", out / "fog")
+    left = {path.name for path in (out / "fog/JPEGImages/480p").iterdir()}
+    assert len(left) == 2
+    assert corrupt(dataset, out, *some, "0/2") == 0
+    videos = {path.name for path in (out / "fog/JPEGImages/480p").iterdir()}
+    assert "bear" in videos
+    assert len(videos & left) == 1  # what the other is writing
+    assert len(list(other)) == FRAMES - 1
+    assert corrupt(dataset, out, *some, "1/2") == 0
+    assert everything(out) == everything(tmp_path / "whole")
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_of_two_runs_at_once_the_first_wins_and_neither_fails(dataset, tmp_path):
+    assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
+    slow = begin_video(dataset, "bear", tmp_path / "out/fog")
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+    assert list(slow) == []
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+
+
+def test_a_run_killed_among_the_annotations_leaves_nothing(dataset, tmp_path):
+    some = ("--corruption", "fog", "--no-link")
+    assert corrupt(dataset, tmp_path / "whole", *some) == 0
+    half_a_file = "copy.shutil.copyfile = lambda file, target: (target.write_bytes(file.read_bytes()[:9]), die())"
+    run_until_killed(half_a_file, dataset, tmp_path / "killed", *some, "--shard", "1/2")
+    (tmp_path / "killed/fog/.0123456789abcdef0123456789abcdef.tmp").write_text("{")  # of corruption.json, half-written
+    assert len([name for name in tree(tmp_path / "killed") if name.endswith(".tmp")]) == 2
+    for shard in ("0/2", "1/2"):
+        assert corrupt(dataset, tmp_path / "killed", *some, "--shard", shard) == 0
+    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
@@ -162,6 +228,28 @@ def test_videos_become_folders_of_frames(tmp_path):
         assert corrupt(source, out, "--corruption", "gauss_noise") == 0
         names = [path.name for path in sorted((out / "gauss_noise/JPEGImages/walk").iterdir())]
         assert names == ["00000.jpg", "00001.jpg", "00002.jpg"]
+
+
+def test_frames_of_video_files_are_counted_as_their_headers_say(tmp_path, capsys):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    with VideoWriter(videos / "walk.mp4", fps=10) as writer:
+        for level in (40, 90, 140):
+            writer.add(torch.full((3, 48, 64), level, dtype=torch.uint8))
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert "to write, 3 frames," in capsys.readouterr().out
+    with av.open(str(videos / "run.mkv"), "w") as container:  # such a header has the duration alone
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height = 64, 48
+        for level in range(0, 200, 20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert "to write, about 13 frames," in capsys.readouterr().out
+    (videos / "broken.avi").write_bytes(b"no video")
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert "about 13 frames and those of 1 video files whose headers do not say" in capsys.readouterr().out
 
 
 def test_dry_run_counts_and_writes_nothing(dataset, tmp_path, capsys):

@@ -15,6 +15,7 @@ from robustvos.commands.corrupted_copy import (
     Source,
     SourceVideo,
     begin_copy,
+    clear_stage,
     find_source,
     write_video,
 )
@@ -83,10 +84,9 @@ def corrupt(
         return
     for root, settings in copies.items():
         begin_copy(source, root, settings, link)
-        if count == 1:
-            remove_leftovers(root / source.inside)
     if waiting:
         _work(waiting, workers)
+    _clear_away(source, list(copies), jobs)
     print(f"corrupted: {dst}")
 
 
@@ -109,13 +109,24 @@ def _shard(text: str) -> tuple[int, int]:
     return index, count
 
 
+def _clear_away(source: Source, roots: Sequence[Path], jobs: Sequence[Job]) -> None:
+    """Remove what killed runs have left, and nothing that another shard may still make use of."""
+    for _, target, _ in jobs:
+        clear_stage(target)
+    for root in roots:
+        if all((root / source.inside / video.name).is_dir() for video in source.videos):
+            remove_leftovers(root / source.inside)
+
+
 def _plan(source: Source, names: Sequence[str], jobs: Sequence[Job], waiting: Sequence[Job], shard: str) -> str:
     """What will be done, in one line."""
-    uncounted = any(not video.frames for video, _, _ in waiting)
-    frames = (
-        "frames of video files not counted" if uncounted else f"{sum(video.frames for video, _, _ in waiting):,} frames"
-    )
-    size = sum(video.size_bytes for video, _, _ in waiting) / 2**30
+    videos = [video for video, _, _ in waiting]
+    about = "about " if any(video.is_estimate for video in videos) else ""
+    frames = f"{about}{sum(video.frames for video in videos):,} frames"
+    uncounted = sum(not video.frames for video in videos)
+    if uncounted:
+        frames += f" and those of {uncounted} video files whose headers do not say"
+    size = sum(video.size_bytes for video in videos) / 2**30
     part = "" if shard.endswith("/1") else f" (shard {shard})"
     return (
         f"{source.root}: {len(source.videos)} videos, {len(names)} corruption(s){part}: "
@@ -129,6 +140,7 @@ def _work(jobs: Sequence[Job], workers: int) -> None:
     with tqdm(total=total, unit="frame", desc="corrupt", smoothing=0.05) as bar:
         for done in _alone(jobs) if workers == 1 else _together(jobs, workers):
             bar.update(done)
+        bar.total = bar.n  # a header may be off by a frame or two
 
 
 def _alone(jobs: Sequence[Job]) -> Iterator[int]:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from torch import Tensor
 from robustvos.corruptions import CorruptedFrames
 from robustvos.errors import DataNotFound, UserError
 from robustvos.video.atomic import atomic_path, atomic_write_json
-from robustvos.video.atomic_folder import atomic_folder
+from robustvos.video.atomic_folder import atomic_folder, remove_leftovers
 from robustvos.video.frames import IMAGE_SUFFIXES, Frames, open_frames
 from robustvos.video.layouts import resolve_folder
 from robustvos.video.naming import list_files, list_folders, name_some
@@ -64,14 +65,16 @@ class SourceVideo:
     Attributes:
         name: Of the video; part of every seed.
         path: Folder of frames, or video file.
-        frames: Number of frames; of a video file 0, it is not opened to be counted.
+        frames: Number of frames; of a video file what its header says, 0 where that says nothing.
         size_bytes: Of its frames, or of the file.
+        is_estimate: The number of frames is only guessed, from duration and frame rate.
     """
 
     name: str
     path: Path
     frames: int
     size_bytes: int
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def find_source(root: Path) -> Source:
 
 def _loose_videos(root: Path) -> Iterator[SourceVideo]:
     if root.is_file():
-        yield SourceVideo(root.stem, root, 0, root.stat().st_size)
+        yield _video_file(root)
         return
     if list_files(root, IMAGE_SUFFIXES):
         yield _video(root.resolve())
@@ -133,7 +136,7 @@ def _loose_videos(root: Path) -> Iterator[SourceVideo]:
     if twice:
         raise UserError(f"several videos in {root} would have the same name: {name_some(sorted(twice))}; rename them")
     for path in files:
-        yield SourceVideo(path.stem, path, 0, path.stat().st_size)
+        yield _video_file(path)
     for folder in folders:
         yield _video(folder)
 
@@ -143,6 +146,19 @@ def _video(folder: Path) -> SourceVideo:
     if not files:
         raise DataNotFound(f"looked for frames in {folder}, found none; copy the dataset again")
     return SourceVideo(folder.name, folder, len(files), sum(file.stat().st_size for file in files))
+
+
+def _video_file(path: Path) -> SourceVideo:
+    """A video file, not decoded: a header is enough to say how long it will take, and a broken file is reported later."""
+    import av
+
+    frames, is_estimate = 0, False
+    with suppress(av.FFmpegError, OSError, IndexError), av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = stream.frames
+        if not frames and container.duration and stream.average_rate:
+            frames, is_estimate = round(container.duration / av.time_base * stream.average_rate), True
+    return SourceVideo(path.stem, path, frames, path.stat().st_size, is_estimate)
 
 
 def begin_copy(source: Source, root: Path, settings: Settings, link: bool) -> None:
@@ -158,21 +174,23 @@ def begin_copy(source: Source, root: Path, settings: Settings, link: bool) -> No
         UserError: If ``root`` holds a copy with other settings or of other videos, or cannot be written.
     """
     noted, wanted = root / SETTINGS, asdict(settings) | {"videos": _digest(source.videos)}
-    if noted.is_file():
-        there = json.loads(noted.read_text(encoding="utf-8"))
-        differing = [name for name, value in wanted.items() if there.get(name) != value]
-        if differing == ["videos"]:
-            raise UserError(
-                f"{root} holds a copy of other videos than those of {source.root}: choose another folder for these"
-            )
-        if differing:
-            texts = (f"{name} {there.get(name)}, not {wanted[name]}" for name in differing if name != "videos")
-            raise UserError(f"{root} holds a copy with {'; '.join(texts)}: choose another folder, or remove it")
-    else:
-        atomic_write_json(noted, wanted)
+    if not noted.is_file():
+        with _unless_another_was_faster(noted):
+            atomic_write_json(noted, wanted)
+    there = json.loads(noted.read_text(encoding="utf-8"))
+    differing = [name for name, value in wanted.items() if there.get(name) != value]
+    if differing == ["videos"]:
+        raise UserError(
+            f"{root} holds a copy of other videos than those of {source.root}: choose another folder for these"
+        )
+    if differing:
+        texts = (f"{name} {there.get(name)}, not {wanted[name]}" for name in differing if name != "videos")
+        raise UserError(f"{root} holds a copy with {'; '.join(texts)}: choose another folder, or remove it")
     for file in source.beside:
         if not (root / file).exists():
             _put(source.root / file, root / file, link)
+    for folder in {root, *(root / file.parent for file in source.beside)}:
+        remove_leftovers(folder)  # all files are there: what has a temporary name is nobody's
 
 
 def _digest(videos: Sequence[SourceVideo]) -> str:
@@ -192,22 +210,40 @@ def _put(file: Path, target: Path, link: bool) -> None:
             pass
         else:
             return
-    with atomic_path(target) as temporary:
+    with _unless_another_was_faster(target), atomic_path(target) as temporary:
         shutil.copyfile(file, temporary)
+
+
+@contextmanager
+def _unless_another_was_faster(target: Path) -> Iterator[None]:
+    """Bear it if what was to be written is there: whoever wrote it has cleared away what others had begun."""
+    try:
+        yield
+    except UserError:
+        if not target.exists():
+            raise
 
 
 def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterator[int]:
     """Corrupt a video into the folder ``target``; yields 1 after each frame.
 
-    Nothing is done if ``target`` is there. A folder that was left half-written by a killed process is not: it has
-    another name, and :func:`robustvos.video.atomic_folder.remove_leftovers` finds it.
+    Nothing is done if ``target`` is there. It is written in a folder beside it whose name follows from its own, so that
+    what a killed process has left of it is found, and removed as soon as the video is there. Of two processes that write
+    the same video at once, the first wins, and the other ends well too.
 
     Raises:
         BadVideo: If a frame cannot be decoded.
         UserError: If the system refuses to write.
     """
-    if target.is_dir():
-        return
+    try:
+        if not target.is_dir():
+            with _unless_another_was_faster(target):
+                yield from _render(video, target, settings)
+    finally:
+        clear_stage(target)
+
+
+def _render(video: SourceVideo, target: Path, settings: Settings) -> Iterator[int]:
     frames = open_frames(video.path)
     corrupted = CorruptedFrames(
         frames,
@@ -217,10 +253,31 @@ def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterato
         severity=settings.severity,
         preset=settings.preset,
     )
-    with atomic_folder(target) as folder:
+    staged = _stage(target) / target.name
+    with atomic_folder(staged) as folder:
         for name, frame in zip(_names(frames), corrupted, strict=True):
             _write(frame, folder / f"{name}{settings.suffix}", settings.quality)
             yield 1
+    try:
+        staged.rename(target)
+    except OSError as error:
+        if not target.is_dir():
+            raise UserError(f"cannot write {target}: {error.strerror}; choose another folder") from error
+
+
+def _stage(target: Path) -> Path:
+    """Where a video is written before it is renamed; no reader takes such a folder for data."""
+    return target.parent / f".{hashlib.blake2b(target.name.encode(), digest_size=16).hexdigest()}.tmp"
+
+
+def clear_stage(target: Path) -> None:
+    """Remove what is left of the writing of ``target`` if ``target`` is there; else somebody may still be writing it."""
+    stage = _stage(target)
+    if target.is_dir():
+        shutil.rmtree(stage, ignore_errors=True)
+    else:
+        with suppress(OSError):  # not there, or not empty
+            stage.rmdir()
 
 
 def _names(frames: Frames) -> Sequence[str]:
