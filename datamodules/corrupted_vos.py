@@ -245,5 +245,7 @@ def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | N
         value = getattr(train, name)
         if value is not None and value < 1:
             raise UserError(f"train.{name} is {value}; it must be 1 or more")
+    if not 0 <= train.reverse <= 1:
+        raise UserError(f"train.reverse is {train.reverse:g}; it is a chance, from 0 to 1")
     if train.corruption is not None:
         check_conditions(train.corruption.known_names())  # local ones need layers, which no folder has

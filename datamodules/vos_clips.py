@@ -33,6 +33,9 @@ class TrainingClips:
         max_objects: Objects in a clip, at most: some of those seen in its first frame.
         stride: 1 for consecutive frames.
         annotated_only: Pass over frames without annotation. Otherwise they are read too, and carry no loss.
+        reverse: Chance that a clip runs backwards in time, 0 to 1. One whose last frame shows no annotated object does not:
+            there would be nothing to prompt. It is corrupted after it is reversed, so that rain still falls down; that of a
+            rendered copy then rises.
         size: Side of the square that clips are squashed to, pixels; None: the model's.
         geometric: Flips and affine maps; None: none.
         photometric: Mild jitter of colours; None: none.
@@ -46,6 +49,7 @@ class TrainingClips:
     max_objects: int = 3
     stride: int = 1
     annotated_only: bool = True
+    reverse: float = 0.0
     size: int | None = None
     geometric: Geometric | None = None
     photometric: Photometric | None = None
@@ -103,14 +107,18 @@ class VosClips(Dataset):
         )
 
     def _clip(self, window: Window, sample: str) -> Clip | None:
-        """The clip in a window; None if its first frame shows no object."""
+        """The clip in a window, backwards if that is drawn; None if the window's first frame shows no object."""
         record = window.record
-        source = window.source if record.corruption == "clean" else f"{window.source}/{record.corruption}"
-        name = f"{source}/{record.name}/{record.frame_names[window.frames[0]]}/{sample}"
         opened = record.open_frames()
         first = self._ids(window, 0, opened.size)
-        if not visible(warp_ids(first[None], Warp(), self.size)[0]):
+        if not self._shows_object(first):
             return None
+        if self._is_reversed(window, sample):
+            last = self._ids(window, len(window.frames) - 1, opened.size)
+            if self._shows_object(last):
+                window, first = replace(window, frames=window.frames[::-1]), last
+        source = window.source if record.corruption == "clean" else f"{window.source}/{record.corruption}"
+        name = f"{source}/{record.name}/{record.frame_names[window.frames[0]]}/{sample}"
         ids = np.stack([first, *(self._ids(window, t, opened.size) for t in range(1, len(window.frames)))])
         warp, planes = self._warp(ids, name)
         rng = numpy_rng("objects", self.seed, name)
@@ -126,6 +134,14 @@ class VosClips(Dataset):
             annotated=torch.tensor([record.annotation_paths[t] is not None for t in window.frames]),
         )
         return self._augment(clip, warp)
+
+    def _is_reversed(self, window: Window, sample: str) -> bool:
+        rng = numpy_rng("reverse", self.seed, window.source, window.record.name, window.frames[0], sample)
+        return bool(rng.random() < self.settings.reverse)
+
+    def _shows_object(self, ids: np.ndarray) -> bool:
+        """Whether one is left of an ``(H, W)`` map when it is squashed."""
+        return bool(visible(warp_ids(ids[None], Warp(), self.size)[0]))
 
     def _ids(self, window: Window, t: int, size: tuple[int, int]) -> np.ndarray:
         path = window.record.annotation_paths[window.frames[t]]

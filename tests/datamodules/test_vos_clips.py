@@ -125,6 +125,55 @@ def test_frames_between_annotations_are_read_but_not_annotated(make_tree, moving
     assert clip.masks.any(-1).any(-1).all()
 
 
+def start_of(clip) -> int:
+    return int(clip.name.split("/")[2])
+
+
+def test_reversed_clip_is_the_same_files_from_last_to_first(tree):
+    for forward, backward in zip(clips_of(tree.root, size=48), clips_of(tree.root, size=48, reverse=1.0), strict=True):
+        assert start_of(backward) == start_of(forward) + 2
+        assert torch.equal(backward.frames, forward.frames.flip(0))
+        video = backward.name.split("/")[1]
+        first = np.asarray(Image.open(tree.root / "Annotations" / video / f"{start_of(backward):05d}.png"))
+        assert set(backward.object_ids) == set(np.unique(first)) - {0}
+        for object_id in set(forward.object_ids) & set(backward.object_ids):
+            masks = (c.masks[:, c.object_ids.index(object_id)] for c in (forward, backward))
+            assert torch.equal(next(masks).flip(0), next(masks))
+
+
+def test_objects_of_a_reversed_clip_are_those_of_the_frame_that_it_now_begins_with(make_tree, moving_boxes):
+    own = make_tree("own")
+    own.video("a", moving_boxes(3))  # object 2 is on the last frame alone
+    (forward,), (backward,) = clips_of(own.root), clips_of(own.root, reverse=1.0)
+    assert (forward.object_ids, backward.object_ids) == ((1,), (1, 2))
+    assert backward.masks[:, 1].flatten(1).any(1).tolist() == [True, False, False]
+
+
+def test_clips_run_backwards_as_often_as_asked_for_and_never_unless_asked(tree):
+    starts = [start_of(clip) for epoch in range(100) for clip in clips_of(tree.root, epoch)]
+    drawn = [start_of(clip) for epoch in range(100) for clip in clips_of(tree.root, epoch, reverse=0.25)]
+    assert {after - before for before, after in zip(starts, drawn, strict=True)} == {0, 2}
+    assert sum(after - before == 2 for before, after in zip(starts, drawn, strict=True)) == pytest.approx(75, abs=25)
+
+
+@pytest.mark.parametrize("empty", [None, np.zeros((48, 64), np.uint8)])
+def test_clip_that_ends_without_an_annotated_object_stays_as_it_is(make_tree, moving_boxes, empty):
+    own = make_tree("own")
+    own.video("a", [*moving_boxes(2), empty])
+    (clip,) = clips_of(own.root, reverse=1.0, annotated_only=False)
+    assert start_of(clip) == 0
+    assert clip.masks[0].any()
+
+
+def test_frames_without_annotation_keep_their_place_in_a_reversed_clip(make_tree, moving_boxes):
+    maps = moving_boxes(4)
+    own = make_tree("own")
+    own.video("a", [maps[0], None, maps[2], maps[3]])
+    (clip,) = clips_of(own.root, frames=4, reverse=1.0, annotated_only=False)
+    assert clip.annotated.tolist() == [True, True, False, True]
+    assert clip.masks.flatten(2).any(-1).any(-1).tolist() == [True, True, False, True]
+
+
 def test_clips_start_where_an_object_is_seen(make_tree, moving_boxes):
     nothing = np.zeros((48, 64), np.uint8)
     own = make_tree("late")
@@ -249,6 +298,8 @@ def test_lightning_gives_each_epoch_its_own_clips_with_and_without_new_loaders(t
 def test_numbers_below_one_are_refused(tree):
     with pytest.raises(UserError, match=r"train\.frames is 0"):
         CorruptedVOS(root=tree.root, train=TrainingClips(frames=0))
+    with pytest.raises(UserError, match=r"train\.reverse is 1\.5; it is a chance"):
+        CorruptedVOS(root=tree.root, train=TrainingClips(reverse=1.5))
     with pytest.raises(UserError, match="both root and roots"):
         CorruptedVOS(root=tree.root, roots={"a": tree.root})
     with pytest.raises(UserError, match=r"--data\.train\.size"):
