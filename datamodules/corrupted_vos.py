@@ -115,7 +115,7 @@ class CorruptedVOS(Data):
     def sources(self) -> tuple[VideoSource | RenderedSource, ...]:
         """The datasets on disk; raises DataNotFound."""
         if self.rendered:
-            return locate_rendered(self.roots, self.train_list, self.val_list)
+            return locate_rendered(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
         return locate(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
 
     def train_dataloader(self) -> DataLoader:

@@ -81,7 +81,10 @@ class RenderedSource:
 
 
 def locate_rendered(
-    roots: Mapping[str, Path | str | None], train_list: str | None = None, val_list: str | None = None
+    roots: Mapping[str, Path | str | None],
+    train_list: str | None = None,
+    val_list: str | None = None,
+    prefer_2016: bool = False,
 ) -> tuple[RenderedSource, ...]:
     """Find every dataset, or say in one message all that is missing.
 
@@ -90,6 +93,7 @@ def locate_rendered(
             with these. None: ``$ROBUSTVOS_DATA/<name>``.
         train_list: As for :func:`datamodules.vos_source.locate`; lists are looked for in each copy.
         val_list: Likewise.
+        prefer_2016: Likewise.
 
     Raises:
         DataNotFound: Naming each missing dataset, where it was looked for, and what to set.
@@ -108,8 +112,8 @@ def locate_rendered(
             copies[corruption] = VideoSource(
                 name,
                 folder,
-                train_list=absolute_if_here(train_list) or list_in(folder, "train.txt", False),
-                val_list=absolute_if_here(val_list) or list_in(folder, "val.txt", False),
+                train_list=absolute_if_here(train_list) or list_in(folder, "train.txt", prefer_2016),
+                val_list=absolute_if_here(val_list) or list_in(folder, "val.txt", prefer_2016),
                 annotations=None if (folder / "Annotations").is_dir() else base,
             )
         sources.append(RenderedSource(name, base, copies))

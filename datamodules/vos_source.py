@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datamodules.broken_videos import describe_broken
 from datamodules.published_sets import OWN, PUBLISHED
+from datamodules.video_lists import find_list, read_lines, videos_of_frames
 from robustvos.errors import DataNotFound
 from robustvos.video.layouts import SequenceRecord, find_sequences, resolve_folder
-from robustvos.video.naming import list_folders
+from robustvos.video.naming import list_folders, name_some
 
 DATA_VARIABLE = "ROBUSTVOS_DATA"
 """Environment variable: a folder with one folder for each dataset, named as in ``configs/data``."""
 
 Split = Literal["train", "val", "predict"]
 
-_YEARS = ("2017", "2016", "")  # of DAVIS's lists; one's own may lie in ImageSets itself
+_YEARS = ("2017", "2016", "480p", "")  # of DAVIS's lists; one's own may lie in ImageSets itself
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class VideoSource:
         root: Folder that holds ``JPEGImages`` and ``Annotations``.
         unlabelled: The same for videos of which only the first frame is annotated (``valid`` of MOSE and YouTube-VOS);
             None where there are none. They are for ``predict``.
-        train_list: Text file with one video a line, absolute or relative to ``root/ImageSets`` or ``root``; None: none.
+        train_list: Text file with one video a line, or one frame as in DAVIS 2016, absolute or relative to
+            ``root/ImageSets`` or ``root``; None: none.
         val_list: The same for validation and test.
         annotations: Folder that holds ``Annotations``, if that is not ``root``.
     """
@@ -55,12 +58,12 @@ class VideoSource:
             image_set: A list to use instead.
 
         Raises:
-            DataNotFound: If a list, a video it names, its frames or its annotations are missing.
+            DataNotFound: If a list is missing; or videos, their frames or their annotations: all of them in one message.
         """
         if image_set is not None:
             return self._find(absolute_if_here(image_set))
         if split == "predict" and self.unlabelled is not None:
-            return find_sequences(self.unlabelled)
+            return _find(self.unlabelled, self.unlabelled)
         own, other = (self.train_list, self.val_list) if split == "train" else (self.val_list, self.train_list)
         if own is not None:
             return self._find(own)
@@ -71,7 +74,7 @@ class VideoSource:
         return tuple(record for record in every if record.name not in taken)
 
     def _find(self, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
-        return find_sequences(self.root, image_set=image_set, annotations=self.annotations)
+        return _find(self.root, self.annotations or self.root, image_set)
 
     def describe_missing_split(self) -> str:
         """One line for who should know that training and validation have the same videos."""
@@ -80,6 +83,26 @@ class VideoSource:
             f"{self.name}: no train.txt or val.txt in {self.root / 'ImageSets'}[/2017]: all {count} videos are used for "
             "training, validation and test alike; --data.val_list FILE (one name a line) keeps some apart"
         )
+
+
+def _find(root: Path, annotations: Path, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
+    file = None if image_set is None else find_list(root, image_set)
+    listed = None if file is None else read_lines(file)
+    of_frames = videos_of_frames(listed) if listed else None
+    try:
+        if of_frames is None:
+            return find_sequences(root, image_set=image_set, annotations=annotations)
+        found = {record.name: record for record in find_sequences(root, annotations=annotations)}
+    except DataNotFound as error:
+        # the first video that is not whole; a copy that was stopped has more of them
+        raise DataNotFound(describe_broken(root, annotations, of_frames or listed) or str(error)) from error
+    missing = [name for name in of_frames if name not in found]
+    if missing:
+        raise DataNotFound(
+            f"{file} lists {len(of_frames)} videos, {len(missing)} of which are not in {root}: {name_some(missing)}; "
+            "the copy is incomplete: copy it again"
+        )
+    return tuple(found[name] for name in of_frames)
 
 
 def locate(
@@ -93,10 +116,10 @@ def locate(
     Args:
         roots: Folder of each dataset by name. It holds ``JPEGImages``, or ``train/JPEGImages`` (MOSE, YouTube-VOS).
             None: ``$ROBUSTVOS_DATA/<name>``.
-        train_list: Names of training videos; None: ``ImageSets/2017/train.txt`` (or ``2016/``, or ``ImageSets``
-            itself) where it exists.
+        train_list: Names of training videos; None: ``ImageSets/2017/train.txt`` (or ``2016/``, ``480p/``, or
+            ``ImageSets`` itself) where it exists.
         val_list: The same for ``val.txt``.
-        prefer_2016: Look for the lists of DAVIS 2016 first.
+        prefer_2016: Look for the lists of DAVIS 2016 first, in ``2016`` and ``480p``.
 
     Raises:
         DataNotFound: Naming each missing dataset, its size, where to get it, and what to set.
@@ -175,7 +198,7 @@ def _where_looked(name: str, given: Path | str | None, looked_for: str) -> str:
 
 def list_in(root: Path, name: str, prefer_2016: bool) -> str | None:
     """The dataset's own list of that name; None if it has none."""
-    years = sorted(_YEARS, key=lambda year: year != "2016") if prefer_2016 else _YEARS
+    years = sorted(_YEARS, key=lambda year: year not in ("2016", "480p")) if prefer_2016 else _YEARS
     found = (root / "ImageSets" / year / name for year in years)
     return next((str(path) for path in found if path.is_file()), None)
 

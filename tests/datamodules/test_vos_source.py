@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,69 @@ def test_train_folder_is_found_and_predict_has_the_videos_of_valid(make_tree, mo
     videos = list(CorruptedVOS(root=Path(tmp_path / "mose")).predict_dataloader())
     assert [video.name for video in videos] == ["b"]
     assert [mask is None for mask in videos[0].masks] == [False, True, True]
+
+
+def frame_lines(*videos: str) -> str:
+    """As DAVIS 2016 lists them: a frame and its mask a line."""
+    return "".join(
+        f"/JPEGImages/480p/{v}/{t:05d}.jpg /Annotations/480p/{v}/{t:05d}.png \n" for v in videos for t in (0, 1)
+    )
+
+
+def test_lists_of_frames_are_lists_of_their_videos(tree):
+    (tree.root / "ImageSets/480p").mkdir(parents=True)
+    (tree.root / "ImageSets/480p/train.txt").write_text(frame_lines("swan", "bear"))
+    (tree.root / "ImageSets/480p/val.txt").write_text(frame_lines("dog"))
+    (source,) = CorruptedVOS(root=tree.root, binary=True).sources()
+    assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
+    tree.list("2016/train.txt", "dog")
+    tree.list("2017/train.txt", "bear")
+    for binary, train in ((True, ["dog"]), (False, ["bear"])):
+        assert names(CorruptedVOS(root=tree.root, binary=binary).sources()[0], "train") == train
+    (tree.root / "ImageSets/480p/val.txt").write_text(frame_lines("dog", "goat", "camel"))
+    with pytest.raises(
+        DataNotFound, match=r"480p/val\.txt lists 3 videos, 2 of which are not in .*: goat, camel; the copy"
+    ):
+        names(source, "val")
+
+
+@pytest.fixture
+def half_copied(make_tree, moving_boxes):
+    """Of twelve videos two are whole; six have no frames, three no masks, and one has masks without frames."""
+    made = make_tree("half")
+    for number in range(12):
+        made.video(f"v{number}", moving_boxes(3))
+    for number in range(2, 8):
+        for file in (made.root / f"JPEGImages/v{number}").iterdir():
+            file.unlink()
+    for number in range(8, 11):
+        shutil.rmtree(made.root / f"Annotations/v{number}")
+    for t in (1, 2):
+        (made.root / f"JPEGImages/v11/{t:05d}.jpg").unlink()
+    return made
+
+
+def test_everything_missing_of_a_half_copied_set_is_in_one_line(half_copied):
+    with pytest.raises(DataNotFound) as caught:
+        CorruptedVOS(root=half_copied.root).test_dataloader()
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "found 2 whole videos, and 10 of 12 that are not: v2 (no frames), v3 (no frames)" in text
+    assert "and 5 more; the copy is incomplete: copy it again" in text
+
+
+def test_listed_videos_alone_count_and_those_without_any_folder_too(half_copied):
+    half_copied.list("train.txt", "v0", "v8", "v11", "gone")
+    half_copied.list("val.txt", "v0", "v1")
+    data = CorruptedVOS(root=half_copied.root)
+    assert [video.name for video in data.test_dataloader()] == ["v0", "v1"]
+    with pytest.raises(DataNotFound, match="found 1 whole videos, and 3 of 4 that are not") as caught:
+        data.train_dataloader()
+    broken = "v8 (no annotations), v11 (2 of 3 annotations without a frame), gone (no frames);"
+    assert broken in str(caught.value)
+
+
+def test_one_broken_video_alone_says_where_it_lies(half_copied):
+    half_copied.list("val.txt", "v0", "v8")
+    with pytest.raises(DataNotFound, match=r"Annotations/v8, found none; give the folder that holds"):
+        CorruptedVOS(root=half_copied.root).test_dataloader()
