@@ -20,10 +20,11 @@ from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
 from datamodules.set_weights import check_weights
+from datamodules.video_filter import check_patterns, patterns_of
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
 from datamodules.vos_videos import EvaluationVideos, VosVideos
-from robustvos.errors import UnknownName, UserError
+from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.layouts import SequenceRecord
 from robustvos.video.naming import name_some
 
@@ -55,6 +56,7 @@ class CorruptedVOS(Data):
         workers: Processes that read training clips.
         weights: How often clips come from each of ``roots`` in a training epoch, relative to each other, a number above 0
             for each; the length of an epoch stays as it is. None: every set by the number of its videos.
+        videos: Use these alone, in every split: a name, a pattern such as ``dog*``, or several. None: all.
 
     Raises:
         UserError: If both ``root`` and ``roots`` are given, a number of training is below 1, or ``weights`` do not fit.
@@ -77,6 +79,7 @@ class CorruptedVOS(Data):
         seed: int = 0,
         workers: int = 0,
         weights: dict[str, float] | None = None,
+        videos: str | list[str] | None = None,
     ) -> None:
         super().__init__()
         _check(train, root, roots)
@@ -84,6 +87,7 @@ class CorruptedVOS(Data):
         if weights is not None:
             check_weights(weights, self.roots)
         self.weights = weights
+        self.wanted = patterns_of(videos)
         self.name = name or "+".join(self.roots)  # type: ignore[misc]
         self.train_list, self.val_list = train_list, val_list
         self.train, self.val, self.test = train, val, test
@@ -113,10 +117,16 @@ class CorruptedVOS(Data):
                 self._say(source.describe_missing_split())
 
     def sources(self) -> tuple[VideoSource | RenderedSource, ...]:
-        """The datasets on disk; raises DataNotFound."""
+        """The datasets on disk; raises DataNotFound, also if a pattern of ``videos`` fits nothing in any of them."""
+        lists = self.train_list, self.val_list
+        found: tuple[VideoSource | RenderedSource, ...]
         if self.rendered:
-            return locate_rendered(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
-        return locate(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
+            found = locate_rendered(self.roots, *lists, prefer_2016=self.binary, wanted=self.wanted)
+        else:
+            found = locate(self.roots, *lists, prefer_2016=self.binary, wanted=self.wanted)
+        if self.wanted is not None:
+            check_patterns(self.wanted, {source.name: source.names() for source in found})
+        return found
 
     def train_dataloader(self) -> DataLoader:
         """Batches of an epoch; the next epoch has others."""
@@ -192,7 +202,13 @@ class CorruptedVOS(Data):
             wanted = self.train.corruption
             conditions = None if wanted is None or tuple(wanted.names) == ("all",) else wanted.known_names()
         found = [(source, self._sequences(source, split, image_set, conditions)) for source in chosen]
-        return [(source.name, record) for source, records in found for record in records]
+        videos = [(source.name, record) for source, records in found for record in records]
+        if not videos and self.wanted is not None:
+            raise DataNotFound(
+                f"{self.name}: none of the videos for '{split}' is called {' or '.join(self.wanted)}; choose others with "
+                "--data.videos, or another list"
+            )
+        return videos
 
     def _sequences(
         self,

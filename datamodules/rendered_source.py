@@ -65,6 +65,10 @@ class RenderedSource:
         self._check_alike({name: [record.name for record in records] for name, records in found.items()})
         return tuple(replace(record, corruption=name) for name, records in found.items() for record in records)
 
+    def names(self) -> tuple[str, ...]:
+        """See :meth:`VideoSource.names`; of all copies."""
+        return tuple(dict.fromkeys(name for copy in self.copies.values() for name in copy.names()))
+
     def describe_missing_split(self) -> str:
         """See :meth:`VideoSource.describe_missing_split`."""
         return next(iter(self.copies.values())).describe_missing_split()
@@ -85,6 +89,7 @@ def locate_rendered(
     train_list: str | None = None,
     val_list: str | None = None,
     prefer_2016: bool = False,
+    wanted: tuple[str, ...] | None = None,
 ) -> tuple[RenderedSource, ...]:
     """Find every dataset, or say in one message all that is missing.
 
@@ -94,6 +99,7 @@ def locate_rendered(
         train_list: As for :func:`datamodules.vos_source.locate`; lists are looked for in each copy.
         val_list: Likewise.
         prefer_2016: Likewise.
+        wanted: Likewise.
 
     Raises:
         DataNotFound: Naming each missing dataset, where it was looked for, and what to set.
@@ -115,6 +121,7 @@ def locate_rendered(
                 train_list=absolute_if_here(train_list) or list_in(folder, "train.txt", prefer_2016),
                 val_list=absolute_if_here(val_list) or list_in(folder, "val.txt", prefer_2016),
                 annotations=None if (folder / "Annotations").is_dir() else base,
+                wanted=wanted,
             )
         sources.append(RenderedSource(name, base, copies))
     return tuple(sources)

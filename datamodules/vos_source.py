@@ -10,6 +10,7 @@ from typing import Literal
 
 from datamodules.broken_videos import describe_broken
 from datamodules.published_sets import OWN, PUBLISHED
+from datamodules.video_filter import is_wanted
 from datamodules.video_lists import find_list, read_lines, videos_of_frames
 from robustvos.errors import DataNotFound
 from robustvos.video.layouts import SequenceRecord, find_sequences, resolve_folder
@@ -36,6 +37,7 @@ class VideoSource:
             ``root/ImageSets`` or ``root``; None: none.
         val_list: The same for validation and test.
         annotations: Folder that holds ``Annotations``, if that is not ``root``.
+        wanted: Patterns of names (:mod:`datamodules.video_filter`); videos that fit none are left out. None: every video.
     """
 
     name: str
@@ -44,6 +46,7 @@ class VideoSource:
     train_list: str | None = None
     val_list: str | None = None
     annotations: Path | None = None
+    wanted: tuple[str, ...] | None = None
 
     @property
     def is_split(self) -> bool:
@@ -51,7 +54,7 @@ class VideoSource:
         return self.train_list is not None or self.val_list is not None
 
     def sequences(self, split: Split, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
-        """The videos of a split; one list alone leaves the rest for the other, none gives every video to both.
+        """The wanted videos of a split; one list alone leaves the rest for the other, none gives every video to both.
 
         Args:
             split: ``predict`` prefers the unlabelled videos, and has those of ``val`` where there are none.
@@ -60,6 +63,16 @@ class VideoSource:
         Raises:
             DataNotFound: If a list is missing; or videos, their frames or their annotations: all of them in one message.
         """
+        every = self._every(split, image_set)
+        return tuple(record for record in every if is_wanted(record.name, self.wanted))
+
+    def names(self) -> tuple[str, ...]:
+        """Of the folders of all videos, wanted or not."""
+        roots = (self.root, self.unlabelled) if self.unlabelled is not None else (self.root,)
+        folders = (folder for root in roots for folder in list_folders(resolve_folder(root, "JPEGImages")))
+        return tuple(dict.fromkeys(folder.name for folder in folders))
+
+    def _every(self, split: Split, image_set: str | None) -> tuple[SequenceRecord, ...]:
         if image_set is not None:
             return self._find(absolute_if_here(image_set))
         if split == "predict" and self.unlabelled is not None:
@@ -110,6 +123,7 @@ def locate(
     train_list: str | None = None,
     val_list: str | None = None,
     prefer_2016: bool = False,
+    wanted: tuple[str, ...] | None = None,
 ) -> tuple[VideoSource, ...]:
     """Find every dataset, or say in one message all that is missing.
 
@@ -120,6 +134,7 @@ def locate(
             ``ImageSets`` itself) where it exists.
         val_list: The same for ``val.txt``.
         prefer_2016: Look for the lists of DAVIS 2016 first, in ``2016`` and ``480p``.
+        wanted: Patterns of the names of videos; None: every video.
 
     Raises:
         DataNotFound: Naming each missing dataset, its size, where to get it, and what to set.
@@ -137,6 +152,7 @@ def locate(
                 unlabelled,
                 absolute_if_here(train_list) or list_in(root, "train.txt", prefer_2016),
                 absolute_if_here(val_list) or list_in(root, "val.txt", prefer_2016),
+                wanted=wanted,
             )
         )
     return tuple(sources)
