@@ -25,11 +25,25 @@ class PublishedSet:
 
 _ROBUSTPVOS = "https://sohyun-l.github.io/RobustPVOS_project_page/"
 
+
+def _render(original: str, copy: str) -> str:
+    return f"render it with `cli.py corrupt {original} {copy}`"
+
+
 PUBLISHED = {
     "davis": PublishedSet(
         "DAVIS 2017 TrainVal at 480p, 90 videos, every frame annotated",
         "794 MB",
         "https://data.vision.ee.ethz.ch/csergi/share/davis/DAVIS-2017-trainval-480p.zip",
+    ),
+    "davis2016": PublishedSet(
+        "DAVIS 2016, 50 videos with one object, every frame annotated",
+        "480p and 1080p in one file",
+        "https://graphics.ethz.ch/Downloads/Data/Davis/DAVIS-data.zip",
+    ),
+    "davis_c": PublishedSet("DAVIS under 8 corruptions", "794 MB for each", _render("data/DAVIS", "data/DAVIS-C")),
+    "mose_c": PublishedSet(
+        "MOSE under 8 corruptions", "about 20 GB for each", _render("data/MOSE/train", "data/MOSE-C")
     ),
     "mose": PublishedSet(
         "MOSE (2023) train.tar.gz, 1,507 videos, every frame annotated",

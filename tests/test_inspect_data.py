@@ -104,6 +104,19 @@ def test_davis_is_counted_by_split(door, tmp_path):
     assert "no published size of davis is known" in answer.out
 
 
+def test_black_and_white_masks_count_as_one_object(door, tmp_path):
+    for split, video in (("train", "bear"), ("val", "goat")):
+        lines = ""
+        for t in range(2):
+            frame(tmp_path / "D16/JPEGImages/480p" / video / f"{t:05d}.jpg")
+            save(tmp_path / "D16/Annotations/480p" / video / f"{t:05d}.png", 255)
+            lines += f"/JPEGImages/480p/{video}/{t:05d}.jpg /Annotations/480p/{video}/{t:05d}.png\n"
+        (tmp_path / "D16/ImageSets/480p").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"D16/ImageSets/480p/{split}.txt").write_text(lines)
+    found = rows(door("inspect", "--data", "davis2016", "--root", tmp_path / "D16").out)
+    assert found == {"train": [1, 2, 1, 2], "validation and test": [1, 2, 1, 2]}
+
+
 @pytest.mark.parametrize(
     ("name", "published"),
     [("youtube_vos_c", [507, 13710, 25574]), ("robustpvos_train", [46768, 1774560, 3872048])],

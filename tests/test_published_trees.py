@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 from torch import nn
 
+import cli
 from robustvos.report.results import load_result
 from robustvos.restoration.airnet import AirNetwork
 from robustvos.restoration.urie import SelectiveUNet
@@ -78,6 +79,24 @@ def davis(root: Path) -> None:
         path.write_text(f"{video}\n")
 
 
+def davis2016(root: Path) -> None:
+    """Masks are black and white, and lists name frames; the same at 1080p lies beside, which is not to be read."""
+    for split, video in (("train", "bear"), ("val", "blackswan")):
+        lines = []
+        for t in range(3):
+            write(root / f"JPEGImages/480p/{video}/{t:05d}.jpg", shown(ids_at(t)))
+            write(root / f"Annotations/480p/{video}/{t:05d}.png", 255 * (ids_at(t) == 1).astype(np.uint8))
+            lines.append(f"/JPEGImages/480p/{video}/{t:05d}.jpg /Annotations/480p/{video}/{t:05d}.png \n")
+            for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+                path = root / folder / "1080p" / video / f"{t:05d}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"not to be read")
+        for size in ("480p", "1080p"):
+            path = root / f"ImageSets/{size}/{split}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(lines).replace("480p", size))
+
+
 def youtube_vos(root: Path) -> None:
     vos(root / "train", "003234408d", "0043f083b5", numbers=range(0, 15, 5))
 
@@ -89,6 +108,17 @@ def mose(root: Path) -> None:
 def youtube_vos_c(root: Path) -> None:
     for corruption in CORRUPTIONS:
         vos(root / "valid" / corruption, "0062f687f1", numbers=range(0, 15, 5), masks=root / "valid")
+
+
+def corrupted(original: Callable[[Path], None], inside: str = "") -> Callable[[Path], None]:
+    """What ``cli.py corrupt`` leaves of a tiny original under all eight corruptions."""
+
+    def copies(root: Path) -> None:
+        beside = root.with_name(f"original_of_{root.name}")
+        original(beside)
+        assert cli.main(["corrupt", str(beside / inside), str(root)]) == 0
+
+    return copies
 
 
 def robustpvos_train(root: Path) -> None:
@@ -118,7 +148,10 @@ def mvseg(root: Path) -> None:
 TREES: dict[str, Callable[[Path], None]] = {
     "acdc_video": acdc_video,
     "davis": davis,
+    "davis2016": davis2016,
+    "davis_c": corrupted(davis),
     "mose": mose,
+    "mose_c": corrupted(mose, "train"),
     "mvseg": mvseg,
     "mvseg_adv": mvseg,
     "robustpvos_train": robustpvos_train,
