@@ -13,7 +13,11 @@ from robustvos.corruptions.base import ClipSpec, Corruption, row_bands
 from robustvos.corruptions.particles import Capsules, Fall, cover, draw
 
 FLAKE_COLOUR = 250
-CENTRE_DENSITY, CENTRE_SPEED = 0.1, 0.0125
+CENTRE_DENSITY, CENTRE_SIZE, CENTRE_SPEED = 0.1, 0.7, 0.0125
+SMALLEST, LARGEST = 0.5, 0.8
+"""Of the flake size, which is one minus the resolution that flakes are drawn at: flakes 2 to 5 pixels across."""
+FLAKES = 720
+"""In a square frame at the centres of density and flake size; as many as make the strength that of the published data."""
 FADE = 0.15
 """Share of the flakes that are fading in or out while the density changes."""
 
@@ -21,9 +25,11 @@ FADE = 0.15
 class Snow(Corruption):
     """Flakes of many sizes over slightly darkened shadows.
 
-    The number of flakes follows the profile of the density (0.1 in [0, 0.2]); flakes fade in and out, in a fixed order, as
-    it changes. A flake sinks by a speed of 0.01-0.015 times the long side per frame, large (near) ones faster, and sways.
-    Its diameter is 2.5 to 5 pixels of a 480p frame for most (flake size 0.6-0.8), up to 11 for a few.
+    Each parameter has a profile of its own. The number of flakes follows that of the density (0.1 in [0, 0.2]); flakes fade
+    in and out, in a fixed order, as it changes. The pace of the fall follows that of the speed (0.01-0.015, in [0.001, 0.03]
+    as imgaug advises): a flake sinks by that share of the long side per frame, large (near) ones faster, and sways. The flakes'
+    diameter follows that of the flake size (0.6-0.8, in [0.5, 0.8]); it is ``1 / (1 - size)`` pixels of a 480p frame for most,
+    up to three times that for a few. As in imgaug larger flakes are fewer, so that they cover as much.
 
     Pixels whose lightness is below ``255 / 3 + point * 255 / 2`` are multiplied by 0.92, as the coefficient says.
     ``intended``: snow point 0.1 as written. ``release``: snow point U(0.1, 0.3), and one to three layers of flakes per
@@ -46,26 +52,36 @@ class Snow(Corruption):
 
         area = clip.size[0] * clip.size[1] / min(clip.size) ** 2
         density = self.profile("density", CENTRE_DENSITY, 0.0, 0.2) / CENTRE_DENSITY
-        self.wanted = density * (800 * area * layers * clip.strength)
-        self.fade = max(FADE * 800 * area * layers * clip.strength, 1.0)
+        size = self.profile("flake size", CENTRE_SIZE, SMALLEST, LARGEST)
+        self.growth = (1.0 - CENTRE_SIZE) / (1.0 - size)
+        pace = self.profile("speed", CENTRE_SPEED, 0.001, 0.03) / CENTRE_SPEED
+        self.distance = np.concatenate([[0.0], np.cumsum(pace)[:-1]])
+        self.wanted = density / self.growth**2 * (FLAKES * area * layers * clip.strength)
+        self.fade = max(FADE * FLAKES * area * layers * clip.strength, 1.0)
         draws = self.rng("flakes").uniform(size=(int(np.ceil(self.wanted.max() + self.fade)), 7))
         self.nearness = draws[:, 2] ** 2.5
         speed = CENTRE_SPEED * max(clip.size) * (0.5 + 0.4 * draws[:, 3] + 1.2 * self.nearness)
         self.radius = clip.scale * (1.8 + 1.8 * draws[:, 4] + 3.8 * self.nearness**2)
         self.sway = clip.scale * (3.0 + 7.0 * draws[:, 5])
         self.sway_rate, self.sway_phase = 0.15 + 0.3 * draws[:, 5], 2.0 * np.pi * draws[:, 6]
-        margin = 18.0 * clip.scale + 2.1 * CENTRE_SPEED * max(clip.size) + 2.0  # the largest flake, swaying and sinking
+        # the largest flake, swaying and sinking
+        margin = (
+            (10.0 + 8.0 * (1.0 - CENTRE_SIZE) / (1.0 - LARGEST)) * clip.scale
+            + 2.1 * CENTRE_SPEED * max(clip.size)
+            + 2.0
+        )
         slope = np.full(len(draws), 0.0 if clip.preset == "release" else np.tan(np.radians(rng.uniform(-12.0, 12.0))))
         self.tilt = slope + 1.2 * (draws[:, 5] - 0.5)
         self.fall = Fall(draws[:, :2], speed, slope, clip.size, margin)
 
     def particles(self, index: int) -> Capsules:
         """The flakes of frame ``index``."""
-        x, y = self.fall.positions(float(index))
+        x, y = self.fall.positions(self.distance[index])
         x = x + self.sway * np.sin(self.sway_rate * index + self.sway_phase)
         rank = np.arange(len(x))
         opacity = (0.95 - 0.3 * self.nearness) * np.clip((self.wanted[index] - rank) / self.fade + 0.5, 0.0, 1.0)
-        return Capsules(x, y, 0.12 * self.fall.speed, self.tilt, self.radius, opacity, np.zeros_like(x))
+        radius = self.radius * self.growth[index]
+        return Capsules(x, y, 0.12 * self.fall.speed, self.tilt, radius, opacity, np.zeros_like(x))
 
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""

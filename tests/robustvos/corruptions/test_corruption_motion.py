@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,27 @@ def test_higher_severity_adds_particles_to_the_same_ones(name, preset):
     assert len(few) < len(many)
     for axis in ("x", "y", "half_length", "radius"):
         np.testing.assert_array_equal(getattr(few, axis), getattr(many, axis)[: len(few)])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_number_size_and_pace_of_flakes_wander_each_by_itself(preset):
+    length, size, courses = 40, (480, 854), []
+    for number in range(6):
+        prepared = CORRUPTIONS["snow"].prepare(f"clip {number}", length, size, preset=preset)
+        flakes = [prepared.particles(t) for t in range(length)]
+        growth = [one.radius / flakes[0].radius for one in flakes]
+        assert all(np.ptp(ratio) < 1e-9 for ratio in growth)  # the flakes of a frame grow together
+        sinking = np.array([now.y - before.y for before, now in pairwise(flakes)])
+        stayed = (sinking > 0).all(0)  # none of these has come round to the top
+        pace = sinking[:, stayed] / sinking[0, stayed]
+        assert np.ptp(pace, axis=1).max() < 1e-6  # and sink in step
+        covered = [(one.opacity * one.radius**2).sum() for one in flakes]
+        courses.append([np.array([ratio[0] for ratio in growth[1:]]), pace[:, 0], np.array(covered[1:])])
+    for course in zip(*courses, strict=True):
+        assert np.median([values.max() / values.min() for values in course]) > 1.2
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        agreement = [np.corrcoef(clip[first], clip[second])[0, 1] for clip in courses]
+        assert min(np.abs(agreement)) < 0.6
 
 
 def test_rain_in_pixels_is_the_same_rain_further_down():
