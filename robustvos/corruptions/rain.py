@@ -48,7 +48,7 @@ class Rain(Corruption):
         length = CENTRE_SPEED * max(clip.size) * (0.5 + 0.8 * nearness)
         self.half_length = length / 2
         self.radius = clip.scale * (1.2 + 0.55 * nearness)
-        self.opacity = (0.33 if released else 0.42) * (0.6 + 0.8 * nearness) * (0.7 + 0.6 * draws[:, 3])
+        self.opacity = (0.38 if released else 0.42) * (0.6 + 0.8 * nearness) * (0.7 + 0.6 * draws[:, 3])
         slope = np.tan(np.radians(angle + 3.0 * (draws[:, 4] - 0.5)))
         margin = 0.65 * CENTRE_SPEED * max(clip.size) + 2.0  # half the longest streak, whichever are drawn
         self.fall = Fall(draws[:, :2], 1.6 * length, slope, clip.size, margin)
