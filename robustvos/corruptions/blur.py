@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from robustvos.corruptions.base import ClipSpec, Corruption, round_into, row_bands
 
@@ -79,10 +78,23 @@ class ResamplingBlur(Corruption):
                 shrunk = cv2.resize(np.ascontiguousarray(plane), small[::-1], interpolation=cv2.INTER_LINEAR)
                 cv2.resize(shrunk, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
             return
-        resized = frame[None].to(torch.float32)
-        for size in (small, (height, width)):
-            resized = functional.interpolate(resized, size, mode="bilinear", align_corners=False).round_()
-        round_into(out, resized[0])
+        round_into(out, resampled(frame, small))
+
+
+def resampled(frame: Tensor, small: tuple[int, int]) -> Tensor:
+    """Resize a frame bilinearly to ``small`` and back to its own size, rounding both times, where the frame is.
+
+    Args:
+        frame: ``(3, H, W)`` uint8, on any device.
+        small: ``(h, w)`` in pixels.
+
+    Returns:
+        ``(3, H, W)`` float32, whole numbers.
+    """
+    from kornia.geometry import resize  # here, because on a CPU nobody needs it
+
+    shrunk = resize(frame[None].to(torch.float32), small, align_corners=False).round_()
+    return resize(shrunk, (frame.shape[1], frame.shape[2]), align_corners=False).round_()[0]
 
 
 def line_kernel(length: float, direction: float) -> list[tuple[int, int, int]]:

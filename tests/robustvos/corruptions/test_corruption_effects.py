@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage, stats
 
 from robustvos.corruptions import CORRUPTIONS, corrupt_clip
-from robustvos.corruptions.blur import line_kernel
+from robustvos.corruptions.blur import line_kernel, resampled
 from robustvos.corruptions.colour import turn_hue
 from robustvos.corruptions.fields import UniformLevels
 from robustvos.corruptions.particles import Capsules, cover, draw
@@ -96,6 +96,16 @@ def test_resampling_keeps_gradients_and_softens_edges():
     assert (softened - ramp.int()).abs().max() <= 1
     checks = (255 * (torch.arange(96) % 2)).to(torch.uint8).expand(3, 64, 96)
     assert corrupt_clip(checks[None], "resampling_blur", clip_name="a")[0].float().std() < 0.9 * checks.float().std()
+
+
+def test_resampling_on_an_accelerator_is_that_of_the_cpu_within_rounding():
+    y, x = torch.meshgrid(torch.linspace(0, 9, 90), torch.linspace(0, 12, 120), indexing="ij")
+    frame = (120 + 60 * torch.stack([torch.sin(x + y), torch.cos(y), torch.sin(2 * x)])).to(torch.uint8)
+    prepared = CORRUPTIONS["resampling_blur"].prepare("a", 1, (90, 120))
+    small = int(90 / prepared.factor[0]), int(120 / prepared.factor[0])
+    difference = (resampled(frame, small) - prepared.apply(frame[None])[0].float()).abs()
+    assert difference.max() <= 2
+    assert difference.mean() < 0.3
 
 
 def test_drawn_particle_matches_its_formula():
