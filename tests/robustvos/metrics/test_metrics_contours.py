@@ -178,3 +178,26 @@ def test_f_of_real_masks_is_that_of_a_full_frame_distance_transform() -> None:
     precision = (distance_transform_edt(~theirs)[ours] <= radius).mean()
     recall = (distance_transform_edt(~ours)[theirs] <= radius).mean()
     assert score(prediction, target) == pytest.approx(2 * precision * recall / (precision + recall), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f_is_that_of_the_davis_toolkit(seed: int) -> None:
+    toolkit = pytest.importorskip("davis2017.metrics", reason="needs davis2017-evaluation: `make bench-peers` has it")
+    rng = np.random.default_rng(200 + seed)
+    empty = np.zeros((120, 160), dtype=bool)
+    pairs = [(blobs(rng, 120, 160), blobs(rng, 120, 160)) for _ in range(8)]
+    for prediction, target in [*pairs, (pairs[0][0], empty), (empty, pairs[0][1]), (empty, empty)]:
+        assert score(prediction, target) == pytest.approx(toolkit.db_eval_boundary(target, prediction), abs=1e-6)
+
+
+def test_f_of_real_masks_is_that_of_the_davis_toolkit() -> None:
+    toolkit = pytest.importorskip("davis2017.metrics", reason="needs davis2017-evaluation: `make bench-peers` has it")
+    root = os.environ.get("ROBUSTVOS_REALDATA")
+    if not root:
+        pytest.skip("set ROBUSTVOS_REALDATA to a folder with davis/Annotations to compare on real masks")
+    for path in sorted(Path(root, "davis", "Annotations").rglob("00010.png")):
+        ids = np.array(Image.open(path))
+        for object_id in np.unique(ids[(ids > 0) & (ids < 255)]):
+            target = ids == object_id
+            prediction = np.roll(target, (6, -9), axis=(0, 1)) | np.roll(target, (-3, 4), axis=(0, 1))
+            assert score(prediction, target) == pytest.approx(toolkit.db_eval_boundary(target, prediction), abs=1e-6)
