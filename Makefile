@@ -9,7 +9,7 @@ DEMO_FIT := $(TWO) --data.train.batches 45 # of each process: as many clips as c
 export SAM2_BUILD_CUDA := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-all test lint format bench pretrain slurm-fit slurm-test slurm-jobs clean
+.PHONY: help setup demo demo-all test lint format bench bench-peers pretrain slurm-fit slurm-test slurm-jobs clean
 
 help: ## list the targets
 	@grep -E '^[a-zA-Z%_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,8 +51,28 @@ format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## speed and memory against peers, in one run
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+bench: setup ## speed and memory against peers, in one run; figures to benchmarks/results
+	for file in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+
+PEERS := .venv-peers
+DAVIS2017 ?= git+https://github.com/davisvideochallenge/davis2017-evaluation
+
+bench-peers: $(PEERS)/.installed ## the same beside albumentations, imgaug and the DAVIS toolkit, in an environment with old NumPy
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest -q tests/robustvos/metrics/test_metrics_contours.py
+	for file in benchmarks/bench_*.py; do \
+	  name=$$(basename $$file .py); \
+	  OMP_NUM_THREADS=1 $(PEERS)/bin/python $$file --out benchmarks/results/$${name#bench_}_peers.json || exit 1; \
+	done
+
+$(PEERS)/.installed: pyproject.toml benchmarks/peers.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else f"NumPy 1 is not there for Python {v[0]}.{v[1]}: set PYTHON to a Python 3.10-3.12")'
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	echo '*' > $(PEERS)/.gitignore
+	$(PEERS)/bin/python -m pip install --upgrade pip setuptools wheel
+	$(PEERS)/bin/python -m pip install -r benchmarks/peers.txt -e .
+	$(PEERS)/bin/python -m pip install --no-deps '$(DAVIS2017)' || \
+	  echo "no davis2017-evaluation from $(DAVIS2017): its columns stay empty; DAVIS2017=FOLDER names a checkout"
+	touch $@
 
 pretrain: setup ## train the nano SAM 2 from scratch, in five stages (five hours on two cores)
 	$(RUN) fit --config configs/pretrain_nano.yaml

@@ -10,8 +10,6 @@ GPU, wall time. Ours and the peer take turns on the same clip within every repea
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import time
 import warnings
@@ -22,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from result_file import RESULTS, write_result
 
 from robustvos.corruptions import CORRUPTIONS, PRESETS, corrupt_clip
 
@@ -126,7 +125,7 @@ def smooth_clip(frames: int, height: int, width: int) -> torch.Tensor:
 
 
 def main() -> None:
-    """Print the table; write it with the machine's description where ``--out`` says."""
+    """Print the table, and keep it with the machine's description."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--width", type=int, default=854)
@@ -135,7 +134,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="release")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--out", type=Path, default=RESULTS / "corruptions.json", help="JSON file to write")
     options = parser.parse_args()
 
     warnings.filterwarnings("ignore")
@@ -154,12 +153,7 @@ def main() -> None:
     for name, (own, peer) in {**rows, "sum": total}.items():
         compared = f"{peer:8.2f} {peer / own:6.1f}x" if peer is not None else "       -       -"
         print(f"{name:16s} {own:8.2f} {compared}")
-    if options.out:
-        machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
-        machine.update(torch=torch.__version__, numpy=np.__version__)
-        report = {"machine": machine, "options": {k: str(v) for k, v in vars(options).items()}, "ms_per_frame": rows}
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report, indent=2) + "\n")
+    write_result(options.out, vars(options), {"ms_per_frame": rows, "without_peer": missing})
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ Besides single masks a whole folder of PNGs is scored, reading included. The too
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -25,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from result_file import RESULTS, write_result
 
 from robustvos.metrics.functional import contour_accuracy, region_similarity
 from robustvos.report.score import score_folders
@@ -183,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "metrics.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "metrics.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -192,11 +191,8 @@ def main() -> None:
     pairs = [(disturbed(ids) == o, ids == o) for ids in maps for o in np.unique(ids)[1:]]
     masks, folder = measure(pairs, arguments.repeats), measure_folder(maps, arguments.repeats)
     print_table(masks, folder)
-    machine = {"cpu": platform.processor() or platform.machine(), "python": platform.python_version()}
-    versions = {"numpy": np.__version__, "opencv": cv2.__version__, "torch": torch.__version__}
-    found = {"machine": machine | versions, "masks": "real" if root else "synthetic", "ms": masks, "folder_ms": folder}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    figures = {"masks": "real" if root else "synthetic", "ms": masks, "folder_ms": folder}
+    write_result(arguments.out, vars(arguments), figures)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import argparse
 import contextlib
 import functools
 import io
-import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from result_file import RESULTS, write_result
 from torch import Tensor
 
 from robustvos.sam2.build import architecture, build_sam2
@@ -35,7 +34,6 @@ from robustvos.sam2.tracker import Tracker, track
 from robustvos.types import Prompt
 
 HEIGHT, WIDTH = 480, 854
-RESULTS = Path(__file__).parent / "results"
 
 
 def make_prompts(count: int) -> list[Prompt]:
@@ -152,7 +150,7 @@ def peak_mib(device: torch.device) -> float:
 
 
 def main() -> None:
-    """Measure, print a table and write ``benchmarks/results/tracker.json``."""
+    """Measure, print a table and keep the figures with the machine's description."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--variant", default="nano", help="a name of robustvos.sam2.config.VARIANTS")
     parser.add_argument(
@@ -164,6 +162,7 @@ def main() -> None:
     parser.add_argument(
         "--lengths", type=int, nargs=2, default=(100, 1000), help="video lengths whose memory is compared"
     )
+    parser.add_argument("--out", type=Path, default=RESULTS / "tracker.json")
     arguments = parser.parse_args()
     config = Sam2Config(arguments.variant, checkpoint="random", image_size=arguments.size)
     device = torch.device(arguments.device)
@@ -180,17 +179,7 @@ def main() -> None:
     print(f"{'objects':>8} {'ours fps':>10} {'SAM 2 fps':>10} {'ratio':>7} {'max |logit difference|':>24}")
     for row in speed:
         print("{objects:8d} {ours:10.2f} {peer:10.2f} {ratio:7.2f} {difference:24.1e}".format(**row))
-    machine = f"{platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    machine += f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
-    RESULTS.mkdir(exist_ok=True)
-    result = {
-        "variant": arguments.variant,
-        "device": str(device),
-        "machine": machine,
-        "speed": speed,
-        "peak_mib": memory,
-    }
-    (RESULTS / "tracker.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_result(arguments.out, vars(arguments), {"speed": speed, "peak_mib": memory})
 
 
 if __name__ == "__main__":
