@@ -22,6 +22,8 @@ class Optimisation:
         final_fraction: The cosine ends at this fraction of the peak.
         layer_norm_factor: The base's layer norms learn at this fraction of the learning rate. The published SAM 2 is
             tuned so gently that 1 will do; where adapters learn fast, layer norms lose what they know.
+        gate_factor: The adapter's gates learn at this fraction. Where adapters learn fast, gates at the full rate run off
+            within a few steps and are then open or shut for good, whatever they read.
     """
 
     learning_rate: float = 5e-6
@@ -29,6 +31,7 @@ class Optimisation:
     warmup_steps: int = 0
     final_fraction: float = 0.1
     layer_norm_factor: float = 1.0
+    gate_factor: float = 1.0
 
 
 def adamw_with_cosine(
@@ -36,6 +39,7 @@ def adamw_with_cosine(
     settings: Optimisation,
     total_steps: int,
     layer_norms: Iterable[nn.Parameter] = (),
+    gates: Iterable[nn.Parameter] = (),
 ) -> dict[str, Any]:
     """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step.
 
@@ -43,16 +47,15 @@ def adamw_with_cosine(
         parameters: All that is trained.
         settings: How.
         total_steps: Of the run.
-        layer_norms: Those of the base's layer norms among the parameters; they have a group of their own unless they
-            learn like the others.
+        layer_norms: Those of the base's layer norms among the parameters.
+        gates: Those of the adapter's gates among the parameters.
     """
-    slow = {id(p) for p in layer_norms} if settings.layer_norm_factor != 1 else set()
-    trained = list(parameters)
-    groups = [
-        {"params": [p for p in trained if id(p) not in slow], "lr": settings.learning_rate},
-        {"params": [p for p in trained if id(p) in slow], "lr": settings.learning_rate * settings.layer_norm_factor},
-    ]
-    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=settings.weight_decay)
+    factors = {id(p): settings.layer_norm_factor for p in layer_norms} | {id(p): settings.gate_factor for p in gates}
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for parameter in parameters:
+        groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+    rated = [{"params": group, "lr": settings.learning_rate * factor} for factor, group in groups.items() if group]
+    optimiser = torch.optim.AdamW(rated, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, settings, total_steps)
     )

@@ -120,7 +120,8 @@ class PromptableVOS(L.LightningModule):
         # That made the loaders before a resumed run knows where it stands; Lightning makes them again when it does.
         self.trainer.fit_loop._combined_loader = None
         layer_norms = [self.sam2.get_parameter(name) for name in layer_norm_parameters(self.sam2, "all")]
-        return adamw_with_cosine(parameters, self.recipe.optimisation, steps, layer_norms)
+        gates = self.adapter.gate_parameters() if self.adapter is not None else []
+        return adamw_with_cosine(parameters, self.recipe.optimisation, steps, layer_norms, gates)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What was trained, and nothing of a frozen base or of a restorer."""

@@ -70,6 +70,10 @@ class Adapter(nn.Module, ABC):
     def adds_nothing(self) -> bool:
         """Whether the adapter's own tensors leave every output as it is."""
 
+    def gate_parameters(self) -> list[nn.Parameter]:
+        """Parameters of gates, which may have to learn more slowly than what they open; none unless there are gates."""
+        return []
+
     def function_settings(self) -> dict[str, Any]:
         """Settings that change what trained weights compute, beyond their shapes: weights fit only a system with the same."""
         return {}

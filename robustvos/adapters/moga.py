@@ -144,6 +144,10 @@ class MoGA(Adapter):
             memory_attention.register_forward_hook(self._forget_gates, always_call=True),
         ]
 
+    def gate_parameters(self) -> list[nn.Parameter]:
+        """The gates' MLPs."""
+        return [] if self.conditioning == "none" else list(self.pointer_gates.parameters())
+
     def function_settings(self) -> dict[str, Any]:
         """What the gates read."""
         return {"conditioning": self.conditioning}
