@@ -52,16 +52,16 @@ format: setup ## let ruff put the code in order
 	$(BIN)/ruff format .
 
 bench: setup ## speed and memory against peers, in one run; figures to benchmarks/results
-	for file in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 PEERS := .venv-peers
 DAVIS2017 ?= git+https://github.com/davisvideochallenge/davis2017-evaluation
 
 bench-peers: $(PEERS)/.installed ## the same beside albumentations, imgaug and the DAVIS toolkit, in an environment with old NumPy
-	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest -q tests/robustvos/metrics/test_metrics_contours.py
+	$(PEERS)/bin/python -m pytest -q tests/robustvos/metrics/test_metrics_contours.py
 	for file in benchmarks/bench_*.py; do \
 	  name=$$(basename $$file .py); \
-	  OMP_NUM_THREADS=1 $(PEERS)/bin/python $$file --out benchmarks/results/$${name#bench_}_peers.json || exit 1; \
+	  $(PEERS)/bin/python $$file --out benchmarks/results/$${name#bench_}_peers.json || exit 1; \
 	done
 
 $(PEERS)/.installed: pyproject.toml benchmarks/peers.txt
