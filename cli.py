@@ -47,8 +47,8 @@ def command(name: str) -> Callable[[list[str]], object]:
 
 
 def run_loop(argv: list[str]) -> object:
-    """Run a training or evaluation loop; Lightning and torch are imported only here."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read by torch's import: DDP advises on every CPU run
+    """Run a training or evaluation loop; Lightning and torch are imported only here, the latter without its advice."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -93,8 +93,7 @@ def run_loop(argv: list[str]) -> object:
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             config = self.config_init[self.subcommand]
             config.verbose = False  # of test and validate: results are printed by condition instead
-            name = str(config.run or self.subcommand)
-            kwargs |= trainer_settings(config.trainer, name, self.subcommand)
+            kwargs |= trainer_settings(config.trainer, name := str(config.run or self.subcommand), self.subcommand)
             if config.trainer.logger in (None, True):
                 kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
             with refusing(ValueError):  # of an accelerator that does not exist, say

@@ -119,9 +119,8 @@ def test_second_config_of_the_same_class_changes_single_settings(parsed, tmp_pat
     second.write_text("data: {class_path: Shapes, init_args: {size: 32}}\n")
     data = parsed("fit", "--config", MOGA, f"--config={second}")["data"]
     assert data["init_args"]["size"] == 32
-    assert (
-        data["init_args"]["train"]["frames"] == yaml.safe_load(MOGA.read_text())["data"]["init_args"]["train"]["frames"]
-    )
+    first = yaml.safe_load(MOGA.read_text())["data"]["init_args"]["train"]["batches"]
+    assert data["init_args"]["train"]["batches"] == first
 
 
 # The base and the recipe stand beside the system
@@ -158,7 +157,7 @@ def test_base_may_be_spelt_as_the_models(parsed):
 def test_recipe_is_a_name_and_survives_model(parsed):
     said = yaml.safe_load((ROOT / "recipe" / "nano.yaml").read_text())
     config = parsed("fit", "--recipe", "nano", "--recipe.loss.dice", 3, "--model", "lora", "--data", "shapes")
-    assert config["recipe"]["optimisation"] == said["optimisation"]
+    assert said["optimisation"].items() <= config["recipe"]["optimisation"].items()
     assert config["recipe"]["loss"]["dice"] == 3
 
 

@@ -31,13 +31,13 @@ FOLDERS_MAY_IMPORT: dict[str, set[str]] = {
     "lightning_modules": BASIS | {"sam2", "adapters", "restoration", "metrics"},
     "callbacks": BASIS | {"video", "report", "metrics"},
 }
-OPTIONAL = {"transformers", "nicegui", "spandrel", "matplotlib", "pandas"}
+OPTIONAL = {"transformers", "nicegui", "spandrel", "matplotlib", "pandas"}  # or slow to import
 UPSTREAM = {"sam2", "training"}
 
 
 @dataclass(frozen=True)
 class Import:
-    """``module`` is imported at ``path:line``; ``at_top`` unless a function does it."""
+    """``module`` is imported at ``path:line``; ``at_top`` unless a function does it, or type checkers alone."""
 
     path: Path
     line: int
@@ -51,9 +51,7 @@ class Import:
 def imports_of(path: Path, source: str | None = None) -> Iterator[Import]:
     """Every import of a file, also inside functions; ``from a import b`` counts as ``a.b``."""
     tree = ast.parse(path.read_text(encoding="utf-8") if source is None else source)
-    inside = {
-        id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)
-    }
+    inside = {id(n) for f in ast.walk(tree) if _is_run_later(f) for n in ast.walk(f)}
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -63,6 +61,11 @@ def imports_of(path: Path, source: str | None = None) -> Iterator[Import]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
             yield Import(path, node.lineno, name, id(node) not in inside)
+
+
+def _is_run_later(node: ast.AST) -> bool:
+    for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return for_types or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def all_imports(*folders: str) -> list[Import]:
@@ -140,6 +143,7 @@ def test_walk_notices(path, source):
         ("robustvos/sam2/x.py", "from robustvos.adapters.base import Adapter"),
         ("robustvos/sam2/x.py", "def f():\n    from training.model.sam2 import SAM2Train"),
         ("robustvos/report/x.py", "def f():\n    import matplotlib"),
+        ("callbacks/x.py", "if TYPE_CHECKING:\n    from matplotlib.figure import Figure"),
         ("robustvos/commands/x.py", "from robustvos.sam2.build import build_sam2"),
         ("callbacks/x.py", "from robustvos.metrics.aggregate import aggregate"),
         ("cli.py", "import datamodules"),
