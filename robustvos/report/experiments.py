@@ -171,7 +171,7 @@ def _columns(sets: Sequence[str], rows: Sequence[RowRuns]) -> list[_Column]:
                 c for row in rows for name, run in row.runs if name == dataset for c in run.by.get("corruption", {})
             )
         )
-        corrupted = [c for c in conditions if c != CLEAN]
+        corrupted = sorted(c for c in conditions if c != CLEAN)
         if not corrupted:
             columns.append(_Column(dataset, dataset, None))
             continue
