@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datamodules.broken_videos import describe_broken
 from datamodules.published_sets import OWN, PUBLISHED
 from datamodules.video_filter import is_wanted
-from datamodules.video_lists import find_list, read_lines, videos_of_frames
 from robustvos.errors import DataNotFound
 from robustvos.video.layouts import SequenceRecord, find_sequences, resolve_folder
-from robustvos.video.naming import list_folders, name_some
+from robustvos.video.naming import list_folders
 
 DATA_VARIABLE = "ROBUSTVOS_DATA"
 """Environment variable: a folder with one folder for each dataset, named as in ``configs/data``."""
@@ -76,7 +74,7 @@ class VideoSource:
         if image_set is not None:
             return self._find(absolute_if_here(image_set))
         if split == "predict" and self.unlabelled is not None:
-            return _find(self.unlabelled, self.unlabelled)
+            return find_sequences(self.unlabelled)
         own, other = (self.train_list, self.val_list) if split == "train" else (self.val_list, self.train_list)
         if own is not None:
             return self._find(own)
@@ -87,7 +85,7 @@ class VideoSource:
         return tuple(record for record in every if record.name not in taken)
 
     def _find(self, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
-        return _find(self.root, self.annotations or self.root, image_set)
+        return find_sequences(self.root, image_set=image_set, annotations=self.annotations)
 
     def describe_missing_split(self) -> str:
         """One line for who should know that training and validation have the same videos."""
@@ -96,26 +94,6 @@ class VideoSource:
             f"{self.name}: no train.txt or val.txt in {self.root / 'ImageSets'}[/2017]: all {count} videos are used for "
             "training, validation and test alike; --data.val_list FILE (one name a line) keeps some apart"
         )
-
-
-def _find(root: Path, annotations: Path, image_set: str | None = None) -> tuple[SequenceRecord, ...]:
-    file = None if image_set is None else find_list(root, image_set)
-    listed = None if file is None else read_lines(file)
-    of_frames = videos_of_frames(listed) if listed else None
-    try:
-        if of_frames is None:
-            return find_sequences(root, image_set=image_set, annotations=annotations)
-        found = {record.name: record for record in find_sequences(root, annotations=annotations)}
-    except DataNotFound as error:
-        # the first video that is not whole; a copy that was stopped has more of them
-        raise DataNotFound(describe_broken(root, annotations, of_frames or listed) or str(error)) from error
-    missing = [name for name in of_frames if name not in found]
-    if missing:
-        raise DataNotFound(
-            f"{file} lists {len(of_frames)} videos, {len(missing)} of which are not in {root}: {name_some(missing)}; "
-            "the copy is incomplete: copy it again"
-        )
-    return tuple(found[name] for name in of_frames)
 
 
 def locate(

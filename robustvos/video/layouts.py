@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from robustvos.errors import DataNotFound
 from robustvos.video.frames import IMAGE_SUFFIXES, FrameFolder
@@ -60,14 +60,14 @@ def find_sequences(
 
     Args:
         root: Folder that holds ``JPEGImages`` and ``Annotations``; each may have a ``480p`` folder in between.
-        image_set: Text file with one video name per line, that limits which videos are looked for and orders them.
-            Absolute, or relative to ``root/ImageSets`` or ``root``, e.g. ``2017/val.txt``.
+        image_set: Text file with one video name per line, or one frame as DAVIS 2016 has them, that limits which videos
+            are looked for and orders them. Absolute, or relative to ``root/ImageSets`` or ``root``, e.g. ``2017/val.txt``.
         annotated: Whether each video needs at least one annotated frame.
         annotations: Folder that holds ``Annotations``; None: ``root``. Copies with other frames may share them.
 
     Raises:
         DataNotFound: If a folder, a listed video, its frames or its annotations are missing, or annotations have no
-            frames. The text says what was looked for, what was found, and what to do.
+            frames. The text says what was looked for, what was found, and what to do; of all videos that are not whole.
     """
     base = Path(root)
     frames_root = resolve_folder(base, "JPEGImages")
@@ -78,12 +78,22 @@ def find_sequences(
     if not names:
         raise DataNotFound(f"{frames_root} holds no video folder; {_ADVICE}")
     missing = [name for name in names if not (frames_root / name).is_dir()]
-    if missing:
+    found = [_record(name, frames_root, masks_root, annotated=annotated) for name in names]
+    broken = {name: video for name, video in zip(names, found, strict=True) if isinstance(video, _Broken)}
+    if broken and len(missing) == len(broken):
         raise DataNotFound(
             f"looked for {len(names)} video folders in {frames_root}, {len(missing)} are missing: "
             f"{name_some(missing)}; {_ADVICE}"
         )
-    return tuple(_record(name, frames_root, masks_root, annotated=annotated) for name in names)
+    if len(broken) > 1:
+        raise DataNotFound(
+            f"looked for frames in {frames_root} and annotations in {masks_root}, found {len(names) - len(broken)} of "
+            f"{len(names)} videos whole, and {len(broken)} that are not: "
+            f"{name_some(f'{name} ({video.what})' for name, video in broken.items())}; the copy is incomplete: copy it again"
+        )
+    for video in broken.values():
+        raise DataNotFound(video.message)
+    return tuple(video for video in found if isinstance(video, SequenceRecord))
 
 
 def resolve_folder(root: Path, kind: str) -> Path:
@@ -107,33 +117,50 @@ def _read_image_set(root: Path, image_set: str | os.PathLike[str]) -> list[str]:
     candidates = (root / "ImageSets" / image_set, root / image_set)
     for path in candidates:
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").split("\n")
-            names = [line.strip() for line in lines if line.strip()]
-            if names:
-                return names
+            lines = [line.strip() for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+            if lines:
+                return _videos_of_frames(lines) or lines
             raise DataNotFound(f"{path} names no video; expected one name per line")
     looked = " and ".join(str(path) for path in dict.fromkeys(candidates))
     raise DataNotFound(f"image set not found: looked for {looked}; give a text file with one video name per line")
 
 
-def _record(name: str, frames_root: Path, masks_root: Path | None, *, annotated: bool) -> SequenceRecord:
-    frames = list_files(frames_root / name, IMAGE_SUFFIXES)
+def _videos_of_frames(lines: Sequence[str]) -> list[str]:
+    """Videos, in order, of a list of frames and their masks; none if it is no such list.
+
+    >>> _videos_of_frames(["/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png"])
+    ['bear']
+    >>> _videos_of_frames(["bear", "black swan"])
+    []
+    """
+    frames = [PurePosixPath(line.split()[0].lstrip("/")) for line in lines]
+    are_frames = all(path.parts[0] == "JPEGImages" and path.suffix.lower() in IMAGE_SUFFIXES for path in frames)
+    return list(dict.fromkeys(path.parent.name for path in frames)) if are_frames else []
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A video that is not whole: what is wrong in a few words, among others; and alone, with what to do."""
+
+    what: str
+    message: str
+
+
+def _record(name: str, frames_root: Path, masks_root: Path | None, *, annotated: bool) -> SequenceRecord | _Broken:
+    frames = list_files(frames_root / name, IMAGE_SUFFIXES) if (frames_root / name).is_dir() else []
     if not frames:
-        raise DataNotFound(f"looked for frames in {frames_root / name}, found none; {_ADVICE}")
-    masks = _annotations(masks_root / name, frames_root / name, frames) if masks_root else {}
+        return _Broken("no frames", f"looked for frames in {frames_root / name}, found none; {_ADVICE}")
+    folder = masks_root / name if masks_root is not None else None
+    masks = {path.stem: path for path in list_files(folder, (".png",))} if folder and folder.is_dir() else {}
     if annotated and not masks:
-        raise DataNotFound(f"looked for annotations (.png) in {masks_root}/{name}, found none; {_ADVICE}")
-    return SequenceRecord(name, tuple(frames), tuple(masks.get(frame.stem) for frame in frames))
-
-
-def _annotations(folder: Path, frames_folder: Path, frames: Sequence[Path]) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    masks = {path.stem: path for path in list_files(folder, (".png",))}
-    strays = [stem for stem in masks if stem not in {frame.stem for frame in frames}]
-    if strays:
-        raise DataNotFound(
-            f"{folder} annotates {len(masks)} frames, {len(strays)} of which are not among the {len(frames)} in "
-            f"{frames_folder}: {name_some(strays)}; the copy is incomplete: copy the frames again"
+        return _Broken(
+            "no annotations", f"looked for annotations (.png) in {folder}, found none; {_ADVICE}"
         )
-    return masks
+    strays = sorted(set(masks) - {frame.stem for frame in frames})
+    if strays:
+        return _Broken(
+            f"{len(strays)} of {len(masks)} annotations without a frame",
+            f"{folder} annotates {len(masks)} frames, {len(strays)} of which are not among the {len(frames)} "
+            f"in {frames_root / name}: {name_some(strays)}; the copy is incomplete: copy the frames again",
+        )
+    return SequenceRecord(name, tuple(frames), tuple(masks.get(frame.stem) for frame in frames))

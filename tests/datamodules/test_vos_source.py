@@ -128,7 +128,7 @@ def test_lists_of_frames_are_lists_of_their_videos(tree):
         assert names(CorruptedVOS(root=tree.root, binary=binary).sources()[0], "train") == train
     (tree.root / "ImageSets/480p/val.txt").write_text(frame_lines("dog", "goat", "camel"))
     with pytest.raises(
-        DataNotFound, match=r"480p/val\.txt lists 3 videos, 2 of which are not in .*: goat, camel; the copy"
+        DataNotFound, match=r"looked for 3 video folders in .*, 2 are missing: goat, camel; .*copy the dataset again"
     ):
         names(source, "val")
 
@@ -154,7 +154,7 @@ def test_everything_missing_of_a_half_copied_set_is_in_one_line(half_copied):
         CorruptedVOS(root=half_copied.root).test_dataloader()
     text = str(caught.value)
     assert "\n" not in text
-    assert "found 2 whole videos, and 10 of 12 that are not: v2 (no frames), v3 (no frames)" in text
+    assert "found 2 of 12 videos whole, and 10 that are not: v2 (no frames), v3 (no frames)" in text
     assert "and 5 more; the copy is incomplete: copy it again" in text
 
 
@@ -163,7 +163,7 @@ def test_listed_videos_alone_count_and_those_without_any_folder_too(half_copied)
     half_copied.list("val.txt", "v0", "v1")
     data = CorruptedVOS(root=half_copied.root)
     assert [video.name for video in data.test_dataloader()] == ["v0", "v1"]
-    with pytest.raises(DataNotFound, match="found 1 whole videos, and 3 of 4 that are not") as caught:
+    with pytest.raises(DataNotFound, match="found 1 of 4 videos whole, and 3 that are not") as caught:
         data.train_dataloader()
     broken = "v8 (no annotations), v11 (2 of 3 annotations without a frame), gone (no frames);"
     assert broken in str(caught.value)
