@@ -15,7 +15,6 @@ from robustvos.commands.corrupted_copy import (
     Source,
     SourceVideo,
     begin_copy,
-    clear_stage,
     find_source,
     write_video,
 )
@@ -112,7 +111,7 @@ def _shard(text: str) -> tuple[int, int]:
 def _clear_away(source: Source, roots: Sequence[Path], jobs: Sequence[Job]) -> None:
     """Remove what killed runs have left, and nothing that another shard may still make use of."""
     for _, target, _ in jobs:
-        clear_stage(target)
+        remove_leftovers(target.parent, of=target.name)
     for root in roots:
         if all((root / source.inside / video.name).is_dir() for video in source.videos):
             remove_leftovers(root / source.inside)

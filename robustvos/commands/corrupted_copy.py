@@ -227,23 +227,15 @@ def _unless_another_was_faster(target: Path) -> Iterator[None]:
 def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterator[int]:
     """Corrupt a video into the folder ``target``; yields 1 after each frame.
 
-    Nothing is done if ``target`` is there. It is written in a folder beside it whose name follows from its own, so that
-    what a killed process has left of it is found, and removed as soon as the video is there. Of two processes that write
-    the same video at once, the first wins, and the other ends well too.
+    Nothing is done if ``target`` is there. Of two processes that write the same video at once, the first wins, and the
+    other ends well too.
 
     Raises:
         BadVideo: If a frame cannot be decoded.
         UserError: If the system refuses to write.
     """
-    try:
-        if not target.is_dir():
-            with _unless_another_was_faster(target):
-                yield from _render(video, target, settings)
-    finally:
-        clear_stage(target)
-
-
-def _render(video: SourceVideo, target: Path, settings: Settings) -> Iterator[int]:
+    if target.is_dir():
+        return
     frames = open_frames(video.path)
     corrupted = CorruptedFrames(
         frames,
@@ -253,31 +245,10 @@ def _render(video: SourceVideo, target: Path, settings: Settings) -> Iterator[in
         severity=settings.severity,
         preset=settings.preset,
     )
-    staged = _stage(target) / target.name
-    with atomic_folder(staged) as folder:
+    with atomic_folder(target) as folder:
         for name, frame in zip(_names(frames), corrupted, strict=True):
             _write(frame, folder / f"{name}{settings.suffix}", settings.quality)
             yield 1
-    try:
-        staged.rename(target)
-    except OSError as error:
-        if not target.is_dir():
-            raise UserError(f"cannot write {target}: {error.strerror}; choose another folder") from error
-
-
-def _stage(target: Path) -> Path:
-    """Where a video is written before it is renamed; no reader takes such a folder for data."""
-    return target.parent / f".{hashlib.blake2b(target.name.encode(), digest_size=16).hexdigest()}.tmp"
-
-
-def clear_stage(target: Path) -> None:
-    """Remove what is left of the writing of ``target`` if ``target`` is there; else somebody may still be writing it."""
-    stage = _stage(target)
-    if target.is_dir():
-        shutil.rmtree(stage, ignore_errors=True)
-    else:
-        with suppress(OSError):  # not there, or not empty
-            stage.rmdir()
 
 
 def _names(frames: Frames) -> Sequence[str]:

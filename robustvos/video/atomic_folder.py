@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -17,8 +18,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a new, empty folder next to ``path``; rename it to ``path`` if the block ends well.
 
     If somebody else has made ``path`` in the meantime, theirs stays and the new folder is dropped: of two processes
-    that make the same thing at once, the first wins and neither fails. The temporary folder starts with a dot and ends
-    in ``.tmp``; it is deleted when the block fails.
+    that make the same thing at once, the first wins and neither fails, even if the first has removed what the second had
+    begun (:func:`remove_leftovers`). The temporary folder starts with a dot and ends in ``.tmp``; it is deleted when the
+    block fails.
 
     Args:
         path: Where the finished folder shall be.
@@ -30,16 +32,14 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: If the system refuses: read-only folder, full disk.
     """
     target = Path(path)
-    temporary = target.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = target.parent / f"{_prefix(target)}.{uuid.uuid4().hex}.tmp"
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        try:
-            temporary.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
+        temporary.rename(target)
     except OSError as error:
+        if target.is_dir():  # somebody else's
+            return
         reason = error.strerror or str(error)
         raise UserError(f"cannot write {target}: {reason}; free space there or choose another folder") from error
     finally:
@@ -65,11 +65,23 @@ def discard_folder(path: str | os.PathLike[str]) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(parent: str | os.PathLike[str]) -> None:
-    """Delete what killed processes left half-written in ``parent``; not for use while others are writing there."""
+def remove_leftovers(parent: str | os.PathLike[str], of: str | None = None) -> None:
+    """Delete what killed processes left half-written in ``parent``.
+
+    Args:
+        parent: Folder; nothing happens if it does not exist.
+        of: Name of a folder in ``parent``: only what was to become it. None: everything, files too; not for use while
+            others are writing there.
+    """
     folder = Path(parent)
-    for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
+    pattern = ".*.tmp" if of is None else f"{_prefix(folder / of)}.*.tmp"
+    for leftover in folder.glob(pattern) if folder.is_dir() else ():
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _prefix(target: Path) -> str:
+    """Of the names under which ``target`` is made: short, because its own may use up what file systems allow."""
+    return f".{hashlib.blake2b(target.name.encode(), digest_size=8).hexdigest()}"
