@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from robustvos.commands.messages import next_step, one_line, quieten, refuse, refusing, user_error_in
+from robustvos.commands.messages import next_step, one_line, quieten, quieten_torch, refuse, refusing, user_error_in
 from robustvos.commands.usage import LOOPS, TOOLS, usage
 from robustvos.errors import UnknownName
 
@@ -47,8 +46,8 @@ def command(name: str) -> Callable[[list[str]], object]:
 
 
 def run_loop(argv: list[str]) -> object:
-    """Run a training or evaluation loop; Lightning and torch are imported only here, the latter without its advice."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    """Run a training or evaluation loop; Lightning and torch are imported only here."""
+    quieten_torch()
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -93,7 +92,8 @@ def run_loop(argv: list[str]) -> object:
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             config = self.config_init[self.subcommand]
             config.verbose = False  # of test and validate: results are printed by condition instead
-            kwargs |= trainer_settings(config.trainer, name := str(config.run or self.subcommand), self.subcommand)
+            name = str(config.run or self.subcommand)
+            kwargs |= trainer_settings(config.trainer, name, self.subcommand)
             if config.trainer.logger in (None, True):
                 kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
             with refusing(ValueError):  # of an accelerator that does not exist, say

@@ -48,8 +48,8 @@ class FrameCurves(VideoCallback):
         self.compared: list[FrameSeries] = []
         self._results: list[Scored] = []
         if reference is not None:
-            self._name = f"{Path(reference).parent.name}/{Path(reference).name}"
-            self.compared = read_frame_series(Path(reference))
+            self._name = f"{reference.parent.name}/{reference.name}"
+            self.compared = read_frame_series(reference)
             if not self.compared:
                 raise UserError(
                     f"{type(self).__name__}: no {FILE} with scores in {reference}; give the folder that "

@@ -176,11 +176,11 @@ def _whereabouts(folder: Path) -> list[str]:
 
 def _unscored(objects: Sequence[Mapping[str, Any]]) -> list[str]:
     """A line on the objects that no figure is made of."""
-    names = sorted({o["clip"] for o in objects if all(score is None for score in o["scores"].values())})
-    count = sum(all(score is None for score in o["scores"].values()) for o in objects)
-    if not names:
+    clips = [o["clip"] for o in objects if all(score is None for score in o["scores"].values())]
+    if not clips:
         return []
-    return [f"{count} of {len(objects)} objects have no frame that counts, and no score: of {name_some(names)}"]
+    names = name_some(sorted(set(clips)))
+    return [f"{len(clips)} of {len(objects)} objects have no frame that counts, and no score: of {names}"]
 
 
 def _as_csv(content: dict[str, Any]) -> str:

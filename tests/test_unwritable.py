@@ -20,7 +20,7 @@ def test_runs_that_is_no_folder_is_one_line(door, tiny_config, tmp_path, subcomm
     (tmp_path / "runs").write_text("")
     model = [] if subcommand == "fit" else ["--model", "sam2"]
     error = door(subcommand, "--config", tiny_config, *model).error
-    assert "cannot write" in error and "runs" in error
+    assert "cannot use" in error and "runs" in error
 
 
 def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_of_a_file(tiny_config, tmp_path):
@@ -42,6 +42,12 @@ def test_the_system_says_what_it_refuses(code):
     said = user_error_in(OSError(code, os.strerror(code), "/data/x.png"))
     assert isinstance(said, UserError)
     assert "/data/x.png" in str(said) and os.strerror(code) in str(said)
+
+
+def test_what_may_not_be_read_is_not_said_to_be_written():
+    for code in (errno.EACCES, errno.ENOTDIR):
+        assert "write" not in str(user_error_in(OSError(code, os.strerror(code), "x")))
+    assert "free space" in str(user_error_in(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")))
 
 
 def test_a_fault_of_ours_is_none_of_the_users():

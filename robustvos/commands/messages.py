@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import shlex
 import warnings
@@ -32,7 +33,8 @@ _WARNINGS = (
     ".*find_unused_parameters=True was specified in DDP constructor.*",
     ".*predict returned None.*",
 )
-_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EFBIG)
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_NO_ACCESS = (errno.EACCES, errno.ENOTDIR)  # to read as well as to write
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning_utilities")
 
 
@@ -73,7 +75,7 @@ def refusing(kind: type[Exception]) -> Iterator[None]:
 def user_error_in(error: BaseException) -> UserError | None:
     """What the user can mend, also where a parser that met it has wrapped it in an error of its own.
 
-    A disk that is full, or a folder that may not be written to, is the user's to mend whoever has met it.
+    A disk that is full, or a path that may not be read or written, is the user's to mend whoever has met it.
 
     >>> try:
     ...     try:
@@ -90,9 +92,12 @@ def user_error_in(error: BaseException) -> UserError | None:
     for link in chain:
         if isinstance(link, UserError):
             return link
-        if isinstance(link, OSError) and link.errno in _NO_PLACE:
+        if isinstance(link, OSError):
             where = f" {link.filename}" if link.filename else ""
-            return UserError(f"cannot write{where}: {link.strerror}; free space there, or run where you may write")
+            if link.errno in _NO_PLACE:
+                return UserError(f"cannot write{where}: {link.strerror}; free space there, or run where you may write")
+            if link.errno in _NO_ACCESS:
+                return UserError(f"cannot use{where}: {link.strerror}; choose another path, or ask for access to it")
     return None
 
 
@@ -120,6 +125,11 @@ def next_step(checkpoint: str) -> str:
     config = Path(checkpoint).parent.parent / "config.yaml"
     test = ["python", "cli.py", "test", "--config", str(config), "--ckpt_path", checkpoint]
     return f"trained: {checkpoint}\ntest it: {shlex.join(test)}"
+
+
+def quieten_torch() -> None:
+    """Silence torch's advice, unless the environment asks for it; of use only before torch is imported."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def quieten() -> None:

@@ -83,9 +83,11 @@ def _turn(pair: tuple[str, str | None]) -> int:
     flag, value = pair
     if value is None:
         return 2
-    return {**dict.fromkeys((f"--{kind}" for kind in KINDS), 0), **dict.fromkeys(_PLUGINS, 1), _CHECKPOINT: 3}.get(
-        flag, 2
-    )
+    if flag.removeprefix("--") in KINDS:
+        return 0
+    if flag in _PLUGINS:
+        return 1
+    return 3 if flag == _CHECKPOINT else 2
 
 
 def _pairs(tokens: Sequence[str]) -> Iterator[tuple[str, str | None]]:

@@ -153,9 +153,7 @@ def _record(name: str, frames_root: Path, masks_root: Path | None, *, annotated:
     folder = masks_root / name if masks_root is not None else None
     masks = {path.stem: path for path in list_files(folder, (".png",))} if folder and folder.is_dir() else {}
     if annotated and not masks:
-        return _Broken(
-            "no annotations", f"looked for annotations (.png) in {folder}, found none; {_ADVICE}"
-        )
+        return _Broken("no annotations", f"looked for annotations (.png) in {folder}, found none; {_ADVICE}")
     strays = sorted(set(masks) - {frame.stem for frame in frames})
     if strays:
         return _Broken(
