@@ -14,6 +14,8 @@ from robustvos.corruptions.base import ClipSpec, Corruption, round_into, row_ban
 
 WEIGHT_SUM = 128
 """Sum of the integer kernel weights: the largest for which 255 times it fits int16."""
+OPENCV_REACH = 5
+"""OpenCV filters with larger kernels than 11 x 11 by way of their Fourier transforms, which is not exact."""
 MIN_SCALE = 0.5
 """Kernels shrink with the frame only to half their 480p length, lest nothing be seen of them on small frames."""
 
@@ -43,17 +45,10 @@ class MotionBlur(Corruption):
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""
         taps = line_kernel(self.length[index], self.direction[index])
-        reach = max(max(abs(dy), abs(dx)) for dy, dx, _ in taps)
-        width = frame.shape[2]
-        padded = _pad_with_edge(frame, reach)
-        for rows in row_bands(frame):
-            band = out[:, rows]
-            total = torch.full(band.shape, WEIGHT_SUM // 2, dtype=torch.int16, device=frame.device)  # rounds the shift
-            for dy, dx, weight in taps:
-                top, left = reach + dy + rows.start, reach + dx
-                total.add_(padded[:, top : top + band.shape[1], left : left + width], alpha=weight)
-            total >>= WEIGHT_SUM.bit_length() - 1
-            band.copy_(total)
+        if frame.device.type == "cpu" and _reach(taps) <= OPENCV_REACH:
+            filter_with_opencv(frame, taps, out)
+        else:
+            filter_with_torch(frame, taps, out)
 
 
 class ResamplingBlur(Corruption):
@@ -119,6 +114,41 @@ def line_kernel(length: float, direction: float) -> list[tuple[int, int, int]]:
     weights = np.diff(np.round(np.cumsum(share) / share.sum() * WEIGHT_SUM), prepend=0.0)
     dy, dx = np.round(along * step_y / longer), np.round(along * step_x / longer)
     return [(int(y), int(x), int(w)) for y, x, w in zip(dy, dx, weights, strict=True) if w > 0]
+
+
+def filter_with_opencv(frame: Tensor, taps: list[tuple[int, int, int]], out: Tensor) -> None:
+    """Weighted means of shifted copies with edges repeated, of a frame ``(3, H, W)`` uint8 on the CPU; twice as fast.
+
+    Up to :data:`OPENCV_REACH` the same to the last bit as :func:`filter_with_torch`: pixels times weights over a power of
+    two are exact in float32, and a quarter of their last place makes the rounding of halves go up.
+    """
+    reach = _reach(taps)
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
+    for dy, dx, weight in taps:
+        kernel[reach + dy, reach + dx] = weight / WEIGHT_SUM
+    for plane, target in zip(frame.numpy(), out.numpy(), strict=True):
+        whole = np.ascontiguousarray(plane)
+        cv2.filter2D(whole, -1, kernel, dst=target, delta=0.25 / WEIGHT_SUM, borderType=cv2.BORDER_REPLICATE)
+
+
+def filter_with_torch(frame: Tensor, taps: list[tuple[int, int, int]], out: Tensor) -> None:
+    """The same in whole numbers, on any device."""
+    reach = _reach(taps)
+    width = frame.shape[2]
+    padded = _pad_with_edge(frame, reach)
+    for rows in row_bands(frame):
+        band = out[:, rows]
+        total = torch.full(band.shape, WEIGHT_SUM // 2, dtype=torch.int16, device=frame.device)  # rounds the shift
+        for dy, dx, weight in taps:
+            top, left = reach + dy + rows.start, reach + dx
+            total.add_(padded[:, top : top + band.shape[1], left : left + width], alpha=weight)
+        total >>= WEIGHT_SUM.bit_length() - 1
+        band.copy_(total)
+
+
+def _reach(taps: list[tuple[int, int, int]]) -> int:
+    """Pixels from the origin to the farthest tap, along either axis."""
+    return max(max(abs(dy), abs(dx)) for dy, dx, _ in taps)
 
 
 def _pad_with_edge(frame: Tensor, reach: int) -> Tensor:
