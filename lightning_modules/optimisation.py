@@ -22,8 +22,6 @@ class Optimisation:
         final_fraction: The cosine ends at this fraction of the peak.
         layer_norm_factor: The base's layer norms learn at this fraction of the learning rate. The published SAM 2 is
             tuned so gently that 1 will do; where adapters learn fast, layer norms lose what they know.
-        gate_factor: The adapter's gates learn at this fraction. Where adapters learn fast, gates at the full rate run off
-            within a few steps and are then open or shut for good, whatever they read.
     """
 
     learning_rate: float = 5e-6
@@ -31,7 +29,6 @@ class Optimisation:
     warmup_steps: int = 0
     final_fraction: float = 0.1
     layer_norm_factor: float = 1.0
-    gate_factor: float = 1.0
 
 
 def adamw_with_cosine(
@@ -39,7 +36,6 @@ def adamw_with_cosine(
     settings: Optimisation,
     total_steps: int,
     layer_norms: Iterable[nn.Parameter] = (),
-    gates: Iterable[nn.Parameter] = (),
 ) -> dict[str, Any]:
     """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step.
 
@@ -48,9 +44,8 @@ def adamw_with_cosine(
         settings: How.
         total_steps: Of the run.
         layer_norms: Those of the base's layer norms among the parameters.
-        gates: Those of the adapter's gates among the parameters.
     """
-    factors = {id(p): settings.layer_norm_factor for p in layer_norms} | {id(p): settings.gate_factor for p in gates}
+    factors = {id(p): settings.layer_norm_factor for p in layer_norms}
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     for parameter in parameters:
         groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)

@@ -120,8 +120,7 @@ class PromptableVOS(L.LightningModule):
         # That made the loaders before a resumed run knows where it stands; Lightning makes them again when it does.
         self.trainer.fit_loop._combined_loader = None
         layer_norms = [self.sam2.get_parameter(name) for name in layer_norm_parameters(self.sam2, "all")]
-        gates = self.adapter.gate_parameters() if self.adapter is not None else []
-        return adamw_with_cosine(parameters, self.recipe.optimisation, steps, layer_norms, gates)
+        return adamw_with_cosine(parameters, self.recipe.optimisation, steps, layer_norms)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What was trained, and nothing of a frozen base or of a restorer."""
@@ -130,7 +129,7 @@ class PromptableVOS(L.LightningModule):
             return state
         if self.adapter is None:
             return {name: value for name, value in state.items() if not name.startswith("restorer.")}
-        trained = {name for name, _ in self.adapter.named_trainable_parameters()}
+        trained = self.adapter.adapter_state_dict().keys()
         return {name: value for name, value in state.items() if name in trained}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:

@@ -70,10 +70,6 @@ class Adapter(nn.Module, ABC):
     def adds_nothing(self) -> bool:
         """Whether the adapter's own tensors leave every output as it is."""
 
-    def gate_parameters(self) -> list[nn.Parameter]:
-        """Parameters of gates, which may have to learn more slowly than what they open; none unless there are gates."""
-        return []
-
     def function_settings(self) -> dict[str, Any]:
         """Settings that change what trained weights compute, beyond their shapes: weights fit only a system with the same."""
         return {}
@@ -168,6 +164,7 @@ class Adapter(nn.Module, ABC):
     def adapter_state_dict(self) -> dict[str, Tensor]:
         """Copies of all trained tensors, and of nothing else, under the names of :meth:`named_trainable_parameters`.
 
+        What the adapter gathers without an optimiser, running means say, goes with them as ``adapter.*``.
         While the adapter is disabled these are still the trained values.
         """
         return {name: tensor.clone() for name, tensor in self._trained_tensors().items()}
@@ -181,7 +178,8 @@ class Adapter(nn.Module, ABC):
         load_tensors(self._trained_tensors(), state, type(self).__name__)
 
     def _trained_tensors(self) -> dict[str, Tensor]:
-        own = {f"adapter.{name}": p.detach() for name, p in self.named_parameters()}
+        parts = (*self.named_parameters(), *self.named_buffers())
+        own = {f"adapter.{name}": tensor.detach() for name, tensor in parts}
         return own | {f"sam2.{name}": value for name, value in self._attached_host().trained_values().items()}
 
     def _attached_host(self) -> FrozenHost:

@@ -153,10 +153,6 @@ class GaRA(Adapter):
             ]
         return handles
 
-    def gate_parameters(self) -> list[nn.Parameter]:
-        """Both gates of every block."""
-        return list(self.frame_gates.parameters())
-
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
         return all(part.is_zero() for part in self.low_rank.modules() if isinstance(part, LowRank))

@@ -45,6 +45,45 @@ def decided_gate(logits: Tensor) -> Tensor:
     return (logits > 0).to(torch.promote_types(logits.dtype, torch.float32))
 
 
+class Standardisation(nn.Module):
+    """Subtract the mean of each channel and divide by its deviation, as they ran in training.
+
+    Both move with each batch of training, by a share of ``momentum`` once more than ``1 / momentum`` batches were seen and
+    evenly before that. They are buffers, which no optimiser moves.
+
+    Args:
+        channels: Number of channels.
+        momentum: Share of the latest batch.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    batches: Tensor
+
+    def __init__(self, channels: int, momentum: float = 0.01) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., channels)`` -> the same shape, standardised; float32 at least."""
+        if self.training:
+            self._observe(x.detach().flatten(0, -2).to(self.mean))
+        return (x - self.mean) / (self.variance + 1e-6).sqrt()
+
+    @torch.no_grad()
+    def _observe(self, rows: Tensor) -> None:
+        share = (1.0 / (self.batches + 1)).clamp(min=self.momentum).to(self.mean)
+        mean = rows.mean(0)
+        spread = (rows - mean).square().mean(0)
+        # of two groups together: what each varies by itself, and how far their means lie apart
+        self.variance.lerp_(spread, share).add_(share * (1.0 - share) * (mean - self.mean).square())
+        self.mean.lerp_(mean, share)
+        self.batches += 1
+
+
 class PointerGate(nn.Module):
     """Three-layer MLP from an object pointer to the gate logits of several projections.
 

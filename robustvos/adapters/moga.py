@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from robustvos.adapters import projections
 from robustvos.adapters.base import Adapter
-from robustvos.adapters.gate import PointerGate, decided_gate, sampled_gate
+from robustvos.adapters.gate import PointerGate, Standardisation, decided_gate, sampled_gate
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.adapters.low_rank import LowRank
 from robustvos.adapters.pointers import (
@@ -56,6 +56,9 @@ class MoGA(Adapter):
         gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
         evaluation_gates: What evaluation uses: the ``learned`` gates; the same ``shuffled`` over the components of each
             projection, so that as many are open, but not those; or all ``open``. Training always uses the learned ones.
+        standardise: Whether gates read what they read less its running mean, over its running deviation. Ours: pointers
+            have a large part that is the same for every object, which carries all gates to one side before they learn to
+            tell objects apart (docs/experiments.md). False: as the paper writes it.
 
     Attributes:
         rank: ``R``; known once attached.
@@ -87,6 +90,7 @@ class MoGA(Adapter):
         layer_norms: str | Sequence[str] = "image_encoder",
         gate_bias: float = 1.0,
         evaluation_gates: Gates = "learned",
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         projections.check_rank(rank)
@@ -110,6 +114,7 @@ class MoGA(Adapter):
         self.layer_norms = layer_norms
         self.gate_bias = gate_bias
         self.evaluation_gates = evaluation_gates
+        self.standardise = standardise
         self.object_to_clip: Tensor | None = None
         self.record_gates = False
         self.gates: dict[str, Tensor] = {}
@@ -137,20 +142,18 @@ class MoGA(Adapter):
             return handles
         memory_attention = model.get_submodule("memory_attention")
         _, self.pointer_dim = pointer_sizes(model)
-        self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(next(self.low_rank.parameters()))
+        like = next(self.low_rank.parameters())
+        self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(like)
+        self.standardisation = (Standardisation(self.pointer_dim) if self.standardise else nn.Identity()).to(like)
         return [
             *handles,
             memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
             memory_attention.register_forward_hook(self._forget_gates, always_call=True),
         ]
 
-    def gate_parameters(self) -> list[nn.Parameter]:
-        """The gates' MLPs."""
-        return [] if self.conditioning == "none" else list(self.pointer_gates.parameters())
-
     def function_settings(self) -> dict[str, Any]:
         """What the gates read."""
-        return {"conditioning": self.conditioning}
+        return {"conditioning": self.conditioning, "standardise": self.standardise}
 
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
@@ -163,9 +166,10 @@ class MoGA(Adapter):
         if not self.enabled:
             return
         pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
+        layers = self._layer_gates(pointers)
         self._open = [
-            dict(zip(projections.PROJECTIONS, self._altered(self._gates_of(gate, pointers), i).unbind(1), strict=True))
-            for i, gate in enumerate(self.pointer_gates)
+            dict(zip(projections.PROJECTIONS, self._altered(gates, i).unbind(1), strict=True))
+            for i, gates in enumerate(layers)
         ]
         if self.record_gates:
             self.gates = {
@@ -174,15 +178,18 @@ class MoGA(Adapter):
                 for name, gate in layer.items()
             }
 
-    def _gates_of(self, gate: nn.Module, pointers: Tensor) -> Tensor:
-        """Pointers ``(P, B, C)`` -> gates ``(B, N, R)``, averaged over the pointers."""
+    def _layer_gates(self, pointers: Tensor) -> list[Tensor]:
+        """Pointers ``(P, B, C)`` -> gates ``(B, N, R)`` of each layer, averaged over the pointers."""
         count, objects, _ = pointers.shape
         if not count:
-            return pointers.new_zeros(objects, len(projections.PROJECTIONS), self.rank)
+            shut = pointers.new_zeros(objects, len(projections.PROJECTIONS), self.rank)
+            return [shut for _ in self.pointer_gates]
         if self.conditioning == "object":
-            return self._binary(gate(pointers)).mean(0)
+            read = self.standardisation(pointers)
+            return [self._binary(gate(read)).mean(0) for gate in self.pointer_gates]
         means, clip_row = mean_per_clip(pointers, self.object_to_clip)
-        return self._binary(gate(means))[clip_row]
+        read = self.standardisation(means)
+        return [self._binary(gate(read))[clip_row] for gate in self.pointer_gates]
 
     def _altered(self, gates: Tensor, layer: int) -> Tensor:
         """What becomes of a layer's gates ``(B, N, R)`` in evaluation."""

@@ -152,10 +152,6 @@ class MoGARelease(Adapter):
         """How much the updates count."""
         return {"alpha": self.alpha}
 
-    def gate_parameters(self) -> list[nn.Parameter]:
-        """Every layer's gates."""
-        return [p for module in self.modules() if isinstance(module, TokenGate) for p in module.parameters()]
-
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
         return not any(bool(layer.matrices(place)[1].any()) for layer in self._layers() for place in PLACES)

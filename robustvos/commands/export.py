@@ -76,7 +76,7 @@ def _export_adapter(system: System, ckpt: Path, out: Path) -> None:
     facts = {
         "system": f"{system.name} ({kind})",
         "base": f"{system.base}, {size} px, weights {system.base_hash}",
-        "parameters": f"{_count(system.adapter.adapter_state_dict()):,} trained, "
+        "parameters": f"{_count(dict(system.adapter.named_trainable_parameters())):,} trained, "
         f"{_count(dict(system.model.named_parameters())):,} in the base, which is not in the file",
     }
     use = f"python cli.py test --model {system.name} --sam2 {system.base} --ckpt_path {out.name}"

@@ -88,7 +88,8 @@ def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter |
             metadata = file.metadata() or {}
             if metadata.get("adapter") != type(adapter).__name__ or metadata.get("base_hash") != base.hash:
                 continue
-            if json.loads(metadata.get("settings", "{}")) != adapter.function_settings():
+            settings = adapter.function_settings()
+            if settings != settings | json.loads(metadata.get("settings", "{}")):
                 continue
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if {name: tuple(tensor.shape) for name, tensor in state.items()} == wanted:

@@ -11,11 +11,9 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import nn
 
-from lightning_modules import PromptableVOS
 from lightning_modules.optimisation import Optimisation, adamw_with_cosine
 from lightning_modules.recipe import Recipe
-from robustvos.adapters import GaRA, LoRA, MoGA, MoGARelease
-from robustvos.sam2.config import PromptSampling, Sam2Config
+from robustvos.sam2.config import PromptSampling
 from robustvos.sam2.losses import LossWeights
 
 
@@ -47,18 +45,6 @@ def test_layer_norms_learn_at_their_fraction_of_the_rate():
     assert [rate[id(p)] for p in trained] == pytest.approx([1.0, 0.1, 1.0, 0.1, 1.0])
     alone = adamw_with_cosine(norms, settings, 10, layer_norms=norms)["optimizer"]
     assert [group["lr"] for group in alone.param_groups] == pytest.approx([0.1])
-
-
-@pytest.mark.parametrize(("kind", "gated"), [(MoGA, True), (MoGARelease, True), (GaRA, True), (LoRA, False)])
-def test_gates_learn_at_their_fraction_of_the_rate(kind, gated):
-    adapter = PromptableVOS(Sam2Config("nano", checkpoint="random", image_size=64), kind()).adapter
-    settings = Optimisation(learning_rate=1.0, gate_factor=0.25)
-    made = adamw_with_cosine(adapter.parameters(), settings, 10, gates=adapter.gate_parameters())
-    rate = {id(p): group["initial_lr"] for group in made["optimizer"].param_groups for p in group["params"]}
-    slow = {name for name, p in adapter.named_parameters() if rate[id(p)] == 0.25}
-    assert slow == {name for name, _ in adapter.named_parameters() if "gate" in name}
-    assert bool(slow) == gated
-    assert set(rate.values()) == ({0.25, 1.0} if gated else {1.0})
 
 
 def test_rate_stays_at_its_end_beyond_the_last_step():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from robustvos.adapters.gate import PointerGate, decided_gate, gumbel_noise, sampled_gate
+from robustvos.adapters.gate import PointerGate, Standardisation, decided_gate, gumbel_noise, sampled_gate
 
 
 def slow_soft(alpha: float, noise: float, tau: float) -> float:
@@ -80,3 +80,32 @@ def test_fresh_gate_starts_around_its_bias():
     assert logits.shape == (3, 2, 4, 5)
     assert decided_gate(logits).all()
     assert not decided_gate(PointerGate(8, 16, 4, 5, bias=-1.0)(pointers)).any()
+
+
+def test_standardisation_learns_the_statistics_of_all_batches_alike_while_they_are_few():
+    torch.manual_seed(6)
+    batches = [torch.randn(n, 5) * torch.tensor([1.0, 2, 3, 4, 5]) + 20 for n in (40, 40, 40)]
+    layer = Standardisation(5).double()
+    for batch in batches:
+        layer(batch.double().view(8, 5, 5))
+    seen = torch.cat(batches).double()
+    torch.testing.assert_close(layer.mean, seen.mean(0))
+    torch.testing.assert_close(layer.variance, seen.var(0, unbiased=False))
+    standard = layer.eval()(seen)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(5).double())
+    torch.testing.assert_close(standard.std(0, unbiased=False), torch.ones(5).double(), rtol=1e-5, atol=0)
+    assert layer.batches == 3, "evaluation leaves the statistics alone"
+
+
+def test_standardisation_follows_what_changes_later():
+    layer = Standardisation(1, momentum=0.5)
+    for value in [0.0] * 20 + [1.0] * 20:
+        layer(torch.full((4, 1), value))
+    assert layer.mean.item() == pytest.approx(1.0, abs=1e-5)
+    assert layer.variance.item() == pytest.approx(0.0, abs=1e-4)
+
+
+def test_standardisation_of_half_precision_and_of_one_row_is_finite():
+    layer = Standardisation(3)
+    out = layer(torch.full((1, 3), 7.0).bfloat16())
+    assert out.dtype == torch.float32 and not out.any()

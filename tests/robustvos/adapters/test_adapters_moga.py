@@ -76,6 +76,28 @@ def test_evaluation_is_equation_6(nano, memory_call, perturb, conditioning):
     assert conditioning == "none" or seen_gates == {0.0, 1.0}
 
 
+@pytest.mark.parametrize("conditioning", ["object", "memory"])
+def test_standardised_gates_do_not_see_what_all_pointers_share(nano, memory_call, perturb, conditioning):
+    """Pointers shifted and stretched alike, and read by gates that learned of such: the same gates."""
+    torch.manual_seed(2)
+    shift, stretch = 20 * torch.randn(nano.hidden_dim), 3.0
+    training = [torch.randn(4, 2, nano.hidden_dim) for _ in range(30)]
+    seen = []
+    for change in (lambda p: p, lambda p: stretch * p + shift):
+        torch.manual_seed(3)
+        adapter = MoGA(rank=40, gate_bias=0.0, conditioning=conditioning, standardise=True).attach(nano).train()
+        perturb(adapter)
+        for pointers in training:
+            nano.memory_attention(**memory_call(nano, change(pointers)))
+        adapter.eval()
+        adapter.record_gates = True
+        nano.memory_attention(**memory_call(nano, change(training[0])))
+        seen.append(torch.cat(list(adapter.gates.values()), dim=1))
+        adapter.detach()
+    assert (seen[0] != seen[1]).float().mean() < 0.01
+    assert 0.1 < seen[0].mean() < 0.9
+
+
 def test_training_draws_one_gate_per_pointer_and_averages(nano, memory_call, perturb):
     adapter = MoGA(rank=40, gate_bias=0.0).attach(nano).train()
     perturb(adapter)

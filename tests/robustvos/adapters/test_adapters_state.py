@@ -11,8 +11,16 @@ from robustvos.errors import CheckpointMismatch
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: MoGA(rank=3), lambda: MoGARelease(rank=3), lambda: LoRA(rank=3), GaRA, LayerNormTuning, FullFineTuning],
-    ids=["moga", "moga_release", "lora", "gara", "layer_norms", "full"],
+    [
+        lambda: MoGA(rank=3),
+        lambda: MoGA(rank=3, standardise=True),
+        lambda: MoGARelease(rank=3),
+        lambda: LoRA(rank=3),
+        GaRA,
+        LayerNormTuning,
+        FullFineTuning,
+    ],
+    ids=["moga", "moga_standardised", "moga_release", "lora", "gara", "layer_norms", "full"],
 )
 @pytest.mark.parametrize("disabled", [False, True])
 def test_saved_and_loaded_adapter_tracks_the_same(make_nano, clip, track, perturb, make, disabled):
