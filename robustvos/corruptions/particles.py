@@ -110,10 +110,11 @@ def draw(capsules: Capsules, size: tuple[int, int], device: torch.device | str =
 def cover(frame: Tensor, opacity: Tensor, colour: int, out: Tensor) -> None:
     """Blend a ``(3, H, W)`` uint8 frame towards a grey level by an opacity map, into ``out``; integer arithmetic."""
     for rows in row_bands(frame):
-        pixels = frame[:, rows].to(torch.int16)
-        change = (colour - pixels).mul_(opacity[rows]).add_(64)
-        change >>= 7
-        out[:, rows] = pixels.add_(change)
+        kept = OPAQUE + 1 - opacity[rows]
+        light = (opacity[rows] * colour).add_(64)  # rounds the shift; with 255 times what is kept at most 32,704
+        blended = frame[:, rows].to(torch.int16).mul_(kept).add_(light)
+        blended >>= 7
+        out[:, rows] = blended
 
 
 def _stamp(canvas: Tensor, particles: np.ndarray, margin: int, height: int, width: int) -> None:
