@@ -54,6 +54,8 @@ class EvaluationClips:
 
     Attributes:
         clips: Clips for each condition; the same ones under each, so that conditions and systems can be paired.
+        in_turn: Instead, ``clips`` clips in all, each under one condition, in turn: for the same time more clips, whose
+            intervals are narrower; systems can still be paired.
         frames: Length of a clip.
         conditions: ``clean`` and names of corruptions, local ones too.
         severity: Strength of the corruptions, above 0 and at most 5.
@@ -73,6 +75,7 @@ class EvaluationClips:
     preset: str = "intended"
     max_objects: int = 3
     prompt: str = "mask"
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         check_conditions(self.conditions, self.severity, self.preset, layered=True)
@@ -189,7 +192,7 @@ class ShapesClips(Dataset):
 
 
 class ShapesVideos(Dataset):
-    """Every clip under every condition, condition by condition."""
+    """Every clip under every condition, condition by condition; or each under one of them, clip by clip."""
 
     def __init__(self, clips: EvaluationClips, size: int, split: str) -> None:
         self.clips = clips
@@ -197,12 +200,14 @@ class ShapesVideos(Dataset):
         self.split = split
 
     def __len__(self) -> int:
-        return self.clips.clips * len(self.clips.conditions)
+        return self.clips.clips * (1 if self.clips.in_turn else len(self.clips.conditions))
 
     def __getitem__(self, index: int) -> Video:
         if not 0 <= index < len(self):
             raise IndexError(index)
         condition, number = divmod(index, self.clips.clips)
+        if self.clips.in_turn:
+            condition = number % len(self.clips.conditions)
         seed = SPLITS[self.split] + number
         scene = render_scene(self.spec, numpy_rng("shapes", 0, seed))
         masks = list(torch.from_numpy(scene.modal))

@@ -54,6 +54,17 @@ def test_datasets_end():
     assert len(list(ShapesVideos(EvaluationClips(clips=2, frames=1), 32, "val"))) == 2
 
 
+def test_clips_in_turn_are_each_under_one_condition_and_the_same_as_under_it_alone():
+    conditions = ("clean", "low_light", "fog")
+    turned = list(ShapesVideos(EvaluationClips(clips=7, frames=2, conditions=conditions, in_turn=True), 48, "test"))
+    assert [video.corruption for video in turned] == ["clean", "low_light", "fog"] * 2 + ["clean"]
+    assert len({video.name for video in turned}) == 7
+    dim = ShapesVideos(EvaluationClips(clips=7, frames=2, conditions=("low_light",)), 48, "test")
+    for number in (1, 4):
+        assert dim[number].name == turned[number].name
+        assert torch.equal(torch.stack(list(dim[number].frames)), torch.stack(list(turned[number].frames)))
+
+
 def test_splits_and_epochs_never_share_a_seed():
     first, train = SPLITS, clips(first=999_000_000, count=1_000_000)
     assert first["train"] < first["val"] < first["test"]
