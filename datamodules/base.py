@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import lightning as L
 
+from robustvos.metrics.functional.contours import ContourMap
+
 
 class Data(L.LightningDataModule):
     """A family of datasets.
@@ -15,8 +17,10 @@ class Data(L.LightningDataModule):
         name: What results call it.
         task: ``modal`` (J and F) or ``amodal`` (the four mIoU).
         skip_first_last: Whether the first and the last annotated frame of a video are left out of its score.
+        release_contour: What the protocol ``release`` takes for a contour, see :func:`robustvos.metrics.rules.rules_of`.
     """
 
     name: str | None = None
     task: str = "modal"
     skip_first_last: bool = False
+    release_contour: ContourMap = "cross"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ class CorruptedVOS(Data):
         self.seed = seed
         self.workers = workers
         self.prompt: str | None = None
+        self.release_contour = "square"  # as the evaluator's script for YouTube-VOS
         self._announced: set[str] = set()
         self._found: dict[tuple[object, ...], tuple[SequenceRecord, ...]] = {}
 
@@ -159,11 +160,11 @@ class CorruptedVOS(Data):
         )
 
     def val_dataloader(self) -> DataLoader:
-        """One video an item."""
+        """One video an item. Raises DataNotFound if nothing but first frames is annotated."""
         return self._evaluation(self.val, "val")
 
     def test_dataloader(self) -> DataLoader:
-        """One video an item."""
+        """One video an item. Raises DataNotFound if nothing but first frames is annotated."""
         return self._evaluation(self.test, "val")
 
     def predict_dataloader(self) -> DataLoader:
@@ -172,6 +173,8 @@ class CorruptedVOS(Data):
 
     def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
         videos = self.videos(split, settings)
+        if split != "predict":
+            _check_truth([record for _, record in videos])
         release = follows_release(self.trainer)
         tagged = len(self.roots) > 1
         dataset = VosVideos(videos, settings, self.binary, tagged, release, rendered=self.rendered)
@@ -252,6 +255,20 @@ def named_roots(
     if roots:
         return dict(roots)
     return {name or (Path(root).expanduser().name if root is not None else "vos"): root}
+
+
+def _check_truth(videos: Sequence[SequenceRecord]) -> None:
+    """Refuse truth that is no more than the prompts: of most videos one frame is annotated, of several."""
+    single = [
+        record.name
+        for record in videos
+        if len(record.frame_paths) > 1 and sum(path is not None for path in record.annotation_paths) == 1
+    ]
+    if 2 * len(single) > len(videos):
+        raise DataNotFound(
+            f"{len(single)} of {len(videos)} videos have a mask on one frame alone, the one that tells the tracker what to "
+            f"follow ({name_some(single)}): that scores nothing; give annotations of the other frames too, or run predict"
+        )
 
 
 def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | None] | None) -> None:

@@ -86,8 +86,24 @@ def check_conditions(
     ClipSpec("any", length=1, size=(1, 1), severity=severity, preset=preset)
 
 
-def corrupt_training_clip(clip: Clip, settings: Corruption, seed: int, layers: Layers | None = None) -> Clip:
+def corrupt_training_clip(
+    clip: Clip,
+    settings: Corruption,
+    seed: int,
+    layers: Layers | None = None,
+    indices: Sequence[int] | None = None,
+    length: int | None = None,
+) -> Clip:
     """Corrupt a clip; which corruption and how strong depend on the seed and the clip's name alone.
+
+    Args:
+        clip: With clean frames.
+        settings: What to draw from.
+        seed: Of the training.
+        layers: Of the clip; only local corruptions ask.
+        indices: Where the clip is a part of a video, the place of each frame in it: what changes over a video changes
+            over a few of its frames as little as there.
+        length: Frames of that video.
 
     Raises:
         UserError: If a local corruption is drawn and the layers are not known.
@@ -103,7 +119,16 @@ def corrupt_training_clip(clip: Clip, settings: Corruption, seed: int, layers: L
             raise UserError(_NO_LAYERS.format(name))
         frames = corrupt_locally(clip.frames, name, layers, clip_name=clip.name, seed=seed, severity=severity)
         return replace(clip, frames=frames, corruption=name)
-    frames = corrupt_clip(clip.frames, name, clip_name=clip.name, seed=seed, severity=severity, preset=settings.preset)
+    frames = corrupt_clip(
+        clip.frames,
+        name,
+        clip_name=clip.name,
+        seed=seed,
+        severity=severity,
+        preset=settings.preset,
+        indices=indices,
+        length=length,
+    )
     return replace(clip, frames=frames, corruption=name)
 
 

@@ -133,7 +133,7 @@ class VosClips(Dataset):
             corruption=record.corruption,
             annotated=torch.tensor([record.annotation_paths[t] is not None for t in window.frames]),
         )
-        return self._augment(clip, warp)
+        return self._augment(clip, warp, window)
 
     def _is_reversed(self, window: Window, sample: str) -> bool:
         rng = numpy_rng("reverse", self.seed, window.source, window.record.name, window.frames[0], sample)
@@ -156,9 +156,10 @@ class VosClips(Dataset):
             warp = Warp()
         return warp, warp_ids(ids, warp, self.size)
 
-    def _augment(self, clip: Clip, warp: Warp) -> Clip:
+    def _augment(self, clip: Clip, warp: Warp, window: Window) -> Clip:
         if self.settings.corruption is not None:
-            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed)
+            indices, length = sorted(window.frames), len(window.record.frame_paths)  # rain falls, also backwards
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, indices=indices, length=length)
         clip = replace(clip, frames=warp_frames(clip.frames, warp, self.size))
         if self.settings.photometric is not None:
             clip = augment_photometrically(clip, self.settings.photometric, self.seed)

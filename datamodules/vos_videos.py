@@ -27,7 +27,7 @@ class EvaluationVideos:
 
     Attributes:
         conditions: ``clean`` and names of corruptions; the same videos under each.
-        severity: Strength of the corruptions, 1 to 5.
+        severity: Strength of the corruptions, above 0 and at most 5.
         preset: ``release`` or ``intended``; see :mod:`robustvos.corruptions`.
         prompt: ``mask``, ``box`` or ``points:N``, for each object on the first annotated frame that shows it; or the path
             of a prompt file (:mod:`datamodules.prompt_files`), which names the videos and objects to track. None:

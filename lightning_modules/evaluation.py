@@ -60,11 +60,13 @@ class Scorer:
 
     def update(self, tracked: TrackedFrame) -> None:
         """Score a frame if it carries ground truth."""
-        modal = self.video.masks[tracked.index]
+        masks = self.video.masks
+        modal = masks[tracked.index]
         if modal is None:
             return
+        void = masks.void(tracked.index) if hasattr(masks, "void") else None
         prediction = masks_in_order(tracked, self.video)
-        match = getattr(self.video.masks, "matched_to", None)  # truth without identities: what fits a prediction best
+        match = getattr(masks, "matched_to", None)  # truth without identities: what fits a prediction best
         if match is not None:
             modal = match(tracked.index, prediction)
         if isinstance(self.scores, AmodalScores):
@@ -72,7 +74,7 @@ class Scorer:
             if amodal is not None:
                 self.scores.update(tracked.index, prediction, amodal, modal)
         else:
-            self.scores.update(tracked.index, prediction, modal)
+            self.scores.update(tracked.index, prediction, modal, void)
 
     def result(self) -> VideoResult:
         """Scores of the whole video; ``counts`` says of each frame whether the object's score is made of it."""

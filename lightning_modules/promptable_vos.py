@@ -17,6 +17,7 @@ from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.errors import CheckpointMismatch, UserError
+from robustvos.metrics.functional.contours import ContourMap
 from robustvos.metrics.rules import rules_of
 from robustvos.metrics.tasks import Scored
 from robustvos.restoration import Restorer
@@ -238,7 +239,9 @@ class PromptableVOS(L.LightningModule):
         return bool(wanted) and not self.rules.scores_ends
 
     def _evaluate(self, video: Video) -> VideoResult:
-        scorer = Scorer(video, self.task, replace(self.rules, skip_first_last=self.skips_ends))
+        contour: ContourMap = getattr(getattr(self.trainer, "datamodule", None), "release_contour", "cross")
+        rules = replace(rules_of(self.protocol, contour), skip_first_last=self.skips_ends)
+        scorer = Scorer(video, self.task, rules)
         self._track(video, scorer)
         result = scorer.result()
         self._results.append((video.corruption, result))

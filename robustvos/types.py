@@ -133,7 +133,8 @@ class Video:
         object_ids: Every object of the ground truth.
         masks: Lazy sequence as long as ``frames``; item ``t`` is ``(O, H, W)`` bool (modal), or None where frame ``t``
             carries no ground truth. If no mask says which object of one frame is which of the next, its method
-            ``matched_to(t, prediction)`` gives, in the same form, the truth that fits each predicted mask best.
+            ``matched_to(t, prediction)`` gives, in the same form, the truth that fits each predicted mask best. If some
+            pixels are not known, its method ``void(t)`` tells them, ``(H, W)`` bool or None; no score counts them.
         amodal: The same for whole objects; None where the dataset has no amodal truth.
         prompts: What the tracker is told, sorted by frame.
         frame_names: File stems of the frames, for writing masks.

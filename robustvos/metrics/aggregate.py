@@ -7,6 +7,7 @@ its objects and corruptions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -60,6 +61,7 @@ def aggregate(
         ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}, "sequences": {name: {metric: mean}},
         "sequence_means": {metric: estimate}}``; see :func:`estimate`. A sequence is a clip under one corruption
         (``clip@fog``), its score the mean over its objects, and in ``sequence_means`` every sequence weighs the same.
+        ``flat``: ``{metric: mean}`` over all frames of all objects, each frame of each object weighing the same.
         Where objects have the tag ``class``, also ``class_means``: ``{metric: ...}`` of
         :func:`~robustvos.metrics.class_means.class_mean`.
     """
@@ -75,6 +77,7 @@ def aggregate(
     sequences = _sequences(objects, metrics)
     aggregates["sequences"] = {name: record["scores"] for name, record in sequences.items()}
     aggregates["sequence_means"] = table(list(sequences.values()))
+    aggregates["flat"] = {metric: _flat_mean(objects, metric) for metric in metrics}
     if CLASS_TAG in by:
         aggregates["class_means"] = {m: class_mean(objects, m, seed=seed, resamples=resamples) for m in metrics}
     return aggregates
@@ -133,6 +136,13 @@ def group_by_tag(objects: Iterable[Record], tag: str) -> dict[str, list[Record]]
         if tag in record["tags"]:
             groups.setdefault(record["tags"][tag], []).append(record)
     return dict(sorted(groups.items()))
+
+
+def _flat_mean(objects: Iterable[Record], metric: str) -> float | None:
+    """Mean over frames and objects; an object's score is the mean over its frames. None where no object defines it."""
+    known = [(v, r.get("frames", 1)) for r in objects if (v := r["scores"].get(metric)) is not None]
+    frames = sum(count for _, count in known)
+    return math.fsum(value * count for value, count in known) / frames if frames else None
 
 
 def _sequences(objects: Iterable[Record], metrics: Sequence[str]) -> dict[str, Record]:

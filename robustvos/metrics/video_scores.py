@@ -123,7 +123,12 @@ def score_frame(
         raise ValueError(f"{len(object_ids)} objects need as many masks, got {len(target)}")
     regions = region_similarity(prediction, target, void).tolist()
     contours = contour_accuracy(
-        prediction, target, void, tolerance=rules.tolerance, whole_pixels=rules.whole_pixels
+        prediction,
+        target,
+        void,
+        tolerance=rules.tolerance,
+        whole_pixels=rules.whole_pixels,
+        contour=rules.contour,
     ).tolist()
     present = (count_pixels(target if void is None else target & ~void) > 0).tolist()
     rows = zip(object_ids, regions, contours, present, strict=True)

@@ -31,9 +31,10 @@ class AnnotatedMasks(MaskSequence):
         return masks_from_ids(read_indexed_mask(path), self.object_ids)
 
     def void(self, index: int) -> Tensor | None:
-        """``(H, W)`` bool, pixels marked 255 that no score may count; None where the frame carries no annotation."""
+        """``(H, W)`` bool, pixels marked 255 that no score may count; None where there are none."""
         path = self.paths[index]
-        return None if path is None else torch.from_numpy(read_indexed_mask(path) == VOID)
+        unknown = torch.from_numpy(read_indexed_mask(path) == VOID) if path is not None else None
+        return unknown if unknown is not None and unknown.any() else None
 
 
 def find_object_ids(paths: Sequence[Path | None], *, first_only: bool = False) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from datamodules.corruption import Corruption
 from datamodules.geometric import Geometric
 from datamodules.photometric import Photometric
 from datamodules.vos_clips import TrainingClips
+from robustvos.corruptions import corrupt_clip
 from robustvos.errors import BadMask, BadVideo, UserError
 
 PLAIN = {"frames": 3, "frames_per_batch": 6, "size": 32}
@@ -304,3 +305,19 @@ def test_numbers_below_one_are_refused(tree):
         CorruptedVOS(root=tree.root, roots={"a": tree.root})
     with pytest.raises(UserError, match=r"--data\.train\.size"):
         CorruptedVOS(root=tree.root).train_dataloader()
+
+
+@pytest.mark.parametrize("reverse", [0.0, 1.0])
+def test_a_clip_is_corrupted_as_that_part_of_the_whole_video(make_tree, moving_boxes, reverse):
+    """What drifts over a video must not run through all of its range within a clip's few frames."""
+    tree = make_tree("long")
+    tree.video("walk", moving_boxes(24, (48, 48)), (48, 48))
+    clips = clips_of(tree.root, corruption=Corruption(names=("fog",)), size=48, reverse=reverse, frames=4)
+    video = clips_of(tree.root, size=48, frames=24, frames_per_batch=24)
+    (clip,), (whole,) = clips, video
+    first = int(clip.name.split("/")[-2]) - (3 if reverse else 0)
+    places = list(range(first, first + 4))
+    assert 0 < first < 20
+    native = whole.frames[places[::-1] if reverse else places]
+    expected = corrupt_clip(native, "fog", clip_name=clip.name, indices=places, length=24)
+    assert torch.equal(clip.frames, expected)

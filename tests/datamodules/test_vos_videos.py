@@ -173,3 +173,28 @@ def test_broken_files_are_named_when_they_are_met(tree):
 def test_unknown_conditions_prompts_and_limits_are_refused(settings, error):
     with pytest.raises(error):
         EvaluationVideos(**settings)
+
+
+def test_truth_that_is_no_more_than_the_prompts_is_refused(make_tree, moving_boxes):
+    """The annotations that YouTube-VOS publishes of its validation videos."""
+    made = make_tree("first")
+    for name in ("a", "b", "c"):
+        made.video(name, [*moving_boxes(1), None, None])
+    data = CorruptedVOS(root=made.root)
+    for loader in (data.val_dataloader, data.test_dataloader):
+        with pytest.raises(DataNotFound, match="3 of 3 videos have a mask on one frame alone.*a, b, c.*run predict"):
+            loader()
+    assert len(list(data.predict_dataloader())) == 3
+    for name in ("d", "e", "f"):
+        made.video(name, moving_boxes(3))
+    assert len(list(CorruptedVOS(root=made.root).test_dataloader())) == 6
+
+
+def test_white_of_an_indexed_mask_is_told_as_not_known(tree):
+    (video, *_) = list(CorruptedVOS(root=tree.root).test_dataloader())
+    assert video.masks.void(0) is None
+    path = video.masks.paths[0]
+    ids = np.array(Image.open(path))
+    ids[:2, :3] = 255
+    Image.fromarray(ids).save(path)
+    assert video.masks.void(0).nonzero().tolist() == [[y, x] for y in (0, 1) for x in (0, 1, 2)]

@@ -183,3 +183,20 @@ def test_tracker_sees_restored_frames(nano):
     assert all(torch.equal(frame, 255 - video.frames[t]) for t, (frame, _) in enumerate(seen))
     other = list(track_video(Tracker(nano, num_frames=5), video))
     assert not torch.equal(seen[1][1].logits, other[1][1].logits)
+
+
+class MasksWithVoid(list):
+    """Truth of which a part is not known on frame 1."""
+
+    def void(self, index: int) -> torch.Tensor | None:
+        return square(2, 12) if index == 1 else None
+
+
+def test_what_the_truth_does_not_know_is_not_scored():
+    video = make_video()
+    wrong = {4: square(2, 4) | square(2, 12), 9: NOTHING}  # right of the object, on pixels that are void
+    for masks, region in ((video.masks, 0.5), (MasksWithVoid(video.masks), 1.0)):
+        scorer = Scorer(replace(video, masks=masks), "modal", ScoringRules())
+        scorer.update(said(1, wrong))
+        (found,) = [row for row in scorer.result().frames if row["object"] == 4]
+        assert found["J"] == pytest.approx(region)

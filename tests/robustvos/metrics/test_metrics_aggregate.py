@@ -113,3 +113,12 @@ def test_a_sequence_is_a_clip_under_one_corruption_and_weighs_as_any_other() -> 
     assert found["sequences"]["b"]["J"] is None
     assert found["sequence_means"]["J"]["mean"] == pytest.approx((0.3 + 0.9) / 2)
     assert found["overall"]["J"]["mean"] == pytest.approx((0.2 + 0.4 + 0.9) / 3)
+
+
+def test_flat_means_weigh_frames_alike():
+    records = [
+        {"clip": clip, "object": 1, "frames": frames, "tags": {}, "scores": {"J": score}}
+        for clip, frames, score in (("a", 1, 0.2), ("b", 3, 0.6), ("c", 0, None))
+    ]
+    assert aggregate(records, ["J"])["flat"]["J"] == pytest.approx((0.2 + 3 * 0.6) / 4)
+    assert aggregate(records[2:], ["J"])["flat"]["J"] is None

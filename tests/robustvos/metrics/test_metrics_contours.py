@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
+from robustvos.errors import UnknownName
 from robustvos.metrics.functional import contour_accuracy
 
 
@@ -92,6 +94,30 @@ def test_f_of_scattered_pixels_is_that_of_the_definition(seed: int) -> None:
     assert score(prediction, target, tolerance=0.1) == pytest.approx(slow_f(prediction, target, radius), abs=1e-6)
 
 
+def release_f(prediction: np.ndarray, target: np.ndarray, tolerance: float, structure: np.ndarray | None) -> float:
+    """As the public evaluator defines it: what an erosion takes away, and distances that are not rounded."""
+    if not prediction.any() or not target.any():
+        return float(prediction.any() == target.any())
+    near = tolerance * float(np.linalg.norm(target.shape))
+    ours, theirs = (mask ^ ndimage.binary_erosion(mask, structure=structure) for mask in (prediction, target))
+    to_ours, to_theirs = (ndimage.distance_transform_edt(~rim) for rim in (ours, theirs))
+    precision, recall = np.mean(to_theirs[ours] <= near), np.mean(to_ours[theirs] <= near)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@pytest.mark.parametrize(("contour", "structure"), [("cross", None), ("square", np.ones((3, 3)))])
+@pytest.mark.parametrize("seed", range(8))
+def test_f_of_the_release_is_that_of_its_definition(seed: int, contour: str, structure: np.ndarray | None) -> None:
+    rng = np.random.default_rng(300 + seed)
+    pairs = [(blobs(rng, 31, 44), blobs(rng, 31, 44)), tuple(rng.random((2, 31, 44)) < 0.6)]
+    pairs += [(a, b) for a in SHAPES.values() for b in SHAPES.values()] if seed == 0 else []
+    for prediction, target in pairs:
+        for tolerance in (0.008, 0.03, 0.07):
+            masks = torch.from_numpy(prediction), torch.from_numpy(target)
+            found = float(contour_accuracy(*masks, tolerance=tolerance, whole_pixels=False, contour=contour))
+            assert found == pytest.approx(release_f(prediction, target, tolerance, structure), abs=1e-6)
+
+
 EMPTY = np.zeros((12, 16), dtype=bool)
 FULL = ~EMPTY
 SQUARE = EMPTY.copy()
@@ -156,6 +182,8 @@ def test_unequal_shapes_and_logits_are_refused() -> None:
         contour_accuracy(mask, mask[:3])
     with pytest.raises(ValueError, match="bool"):
         contour_accuracy(mask.float(), mask)
+    with pytest.raises(UnknownName, match="square"):
+        contour_accuracy(mask, mask, contour="squares")
 
 
 def test_f_of_real_masks_is_that_of_a_full_frame_distance_transform() -> None:
