@@ -236,7 +236,7 @@ def test_frames_of_video_files_are_counted_as_their_headers_say(tmp_path, capsys
     with VideoWriter(videos / "walk.mp4", fps=10) as writer:
         for level in (40, 90, 140):
             writer.add(torch.full((3, 48, 64), level, dtype=torch.uint8))
-    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry-run") == 0
     assert "to write, 3 frames," in capsys.readouterr().out
     with av.open(str(videos / "run.mkv"), "w") as container:  # such a header has the duration alone
         stream = container.add_stream("mpeg4", rate=10)
@@ -245,10 +245,10 @@ def test_frames_of_video_files_are_counted_as_their_headers_say(tmp_path, capsys
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry-run") == 0
     assert "to write, about 13 frames," in capsys.readouterr().out
     (videos / "broken.avi").write_bytes(b"no video")
-    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry_run") == 0
+    assert corrupt(videos, tmp_path / "out", "--corruption", "fog", "--dry-run") == 0
     assert "about 13 frames and those of 1 video files whose headers do not say" in capsys.readouterr().out
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, wait
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from tqdm import tqdm
@@ -134,8 +136,10 @@ def _plan(source: Source, names: Sequence[str], jobs: Sequence[Job], waiting: Se
 
 
 def _work(jobs: Sequence[Job], workers: int) -> None:
-    known = sum(video.frames for video, _, _ in jobs)
-    total = known if all(video.frames for video, _, _ in jobs) else None
+    known = [video.frames for video, _, _ in jobs if video.frames]
+    total = (
+        round(fmean(known) * len(jobs)) if known else None
+    )  # a file whose header is silent is taken to be as the others
     with tqdm(total=total, unit="frame", desc="corrupt", smoothing=0.05) as bar:
         for done in _alone(jobs) if workers == 1 else _together(jobs, workers):
             bar.update(done)
@@ -150,15 +154,33 @@ def _alone(jobs: Sequence[Job]) -> Iterator[int]:
 def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
     # spawned, not forked: threads of torch do not survive a fork
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        futures = [pool.submit(_whole, job) for job in jobs]
+    written, told = context.Value("q", 0), 0
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(written,)) as pool:
+        waiting = {pool.submit(_whole, job) for job in jobs}
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while waiting:
+                done, waiting = wait(waiting, timeout=_GLANCE_S)
+                for future in done:
+                    future.result()
+                now = written.value
+                yield now - told
+                told = now
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _whole(job: Job) -> int:
-    return sum(write_video(*job))
+_GLANCE_S = 0.2
+_written: Synchronized[int]  # frames by all workers
+
+
+def _begin(written: Synchronized[int]) -> None:
+    global _written
+    _written = written
+    torch.set_num_threads(1)
+
+
+def _whole(job: Job) -> None:
+    for frames in write_video(*job):
+        with _written.get_lock():
+            _written.value += frames

@@ -31,7 +31,7 @@ def run_tool(function: Callable[..., Any], argv: Sequence[str], positional: Sequ
         positional: Arguments that need no flag, in order.
     """
     parser = tool_parser(function, f"cli.py {argv[0]}", positional)
-    return function(**vars(parser.parse_args(list(argv[1:]))))
+    return function(**vars(parser.parse_args([_spelt(token, parser) for token in argv[1:]])))
 
 
 def tool_parser(function: Callable[..., Any], program: str, positional: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -64,6 +64,13 @@ def tool_parser(function: Callable[..., Any], program: str, positional: Sequence
             }
         parser.add_argument(f"--{name}", **options)
     return parser
+
+
+def _spelt(token: str, parser: argparse.ArgumentParser) -> str:
+    """A flag as the parser has it, whether it was typed with hyphens or underscores: ``--dry-run`` is ``--dry_run``."""
+    flag, *value = token.split("=", 1)
+    known = {option.replace("-", "_"): option for action in parser._actions for option in action.option_strings}
+    return "=".join([known.get(flag.replace("-", "_"), flag), *value]) if flag.startswith("--") else token
 
 
 def _element(hint: Any) -> tuple[Any, bool]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
-from robustvos.metrics.class_means import CLASS_TAG, class_mean
+from robustvos.metrics.class_means import CLASS_TAG
+from robustvos.report.compare import class_mean_of
 from robustvos.report.results import RunResult
 from robustvos.report.sections import Section
 from robustvos.report.table import Cell, Row, Table
@@ -28,7 +27,7 @@ def class_tables(section: Section) -> list[Table]:
 def _class_table(section: Section, metric: str) -> Table:
     table = _by_tag(section, metric, CLASS_TAG, section.tag_values(CLASS_TAG))
     rows = tuple(
-        Row(row.name, (*row.cells, _class_mean(run, metric)))
+        Row(row.name, (*row.cells, class_mean_of(run.objects, metric)))
         for row, (_, run) in zip(table.rows, section.runs, strict=True)
     )
     caption = (
@@ -58,13 +57,3 @@ def _cell(run: RunResult, tag: str, value: str, metric: str) -> Cell | None:
     if found is None or not found.clips:
         return None
     return Cell(found.mean, found.low, found.high, found.std, found.clips, found.objects)
-
-
-def _class_mean(run: RunResult, metric: str) -> Cell | None:
-    found = class_mean(run.objects, metric)
-    if found["mean"] is None:
-        return None
-    mean, low, high = (
-        math.nan if found[name] is None else float(found[name] or 0.0) for name in ("mean", "low", "high")
-    )
-    return Cell(mean, low, high, clips=int(found["clips"] or 0), objects=int(found["objects"] or 0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from robustvos.report.compare import difference_of, estimate_of
+from robustvos.report.compare import difference_of, estimate_by_protocol
 from robustvos.report.published import Published, published_table
 from robustvos.report.results import RunResult
 from robustvos.report.sections import CLEAN
@@ -120,8 +120,10 @@ def _scores(
         if any(cell is not None for cell in cells):
             source = next(table.source for table, _, _ in theirs)
             lines.append(Row(row.published, (*(None for _ in columns), *cells), source=source))
+    released = any(run.protocol == "release" for row in rows for _, run in row.runs)
+    unit = "classes or, where there are none, sequences (the protocol release)" if released else "objects"
     caption = (
-        f"{metric} in percent, mean over objects, with its 95 % interval (bootstrap over clips); scores of several "
+        f"{metric} in percent, mean over {unit}, with its 95 % interval (bootstrap over clips); scores of several "
         "seeds are averaged for each object first."
     )
     if theirs:
@@ -195,7 +197,11 @@ def _objects(row: RowRuns, column: _Column) -> list[Mapping[str, Any]]:
 
 def _estimate(row: RowRuns, column: _Column, metric: str) -> Cell | None:
     objects = _objects(row, column)
-    return estimate_of(objects, metric) if objects else None
+    return estimate_by_protocol(objects, metric, _protocol(row, column)) if objects else None
+
+
+def _protocol(row: RowRuns, column: _Column) -> str:
+    return next((run.protocol for dataset, run in row.runs if dataset == column.dataset), "")
 
 
 def _difference(row: RowRuns, base: RowRuns, column: _Column, metric: str) -> Cell | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robustvos.report.compare import difference_of, estimate_of
+from robustvos.report.compare import difference_of, estimate_by_protocol, estimate_of
 from robustvos.report.published import Published, published_for
 from robustvos.report.results import Estimate, RunResult
 from robustvos.report.sections import CLEAN, Section
@@ -153,6 +153,10 @@ def _published_table(section: Section, published: Published) -> Table:
             for name, run in section.runs
         )
     caption = f"Copied from the {published.paper}{'' if measured else '; not measured here'}."
+    if measured and published.protocol == "release":
+        caption += (
+            " Means are over classes where objects have them, else over sequences, as that paper's code has them."
+        )
     if objection:
         caption += f" Not comparable with the figures above: {objection}."
     return Table(
@@ -184,9 +188,7 @@ def _part(run: RunResult, category: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _published_cell(run: RunResult, published: Published, metric: str) -> Cell | None:
-    if published.category:
-        return estimate_of(_part(run, published.category), metric, "clips")
-    return _cell(run.overall.get(metric))
+    return estimate_by_protocol(_part(run, published.category), metric, published.protocol)
 
 
 def _columns(section: Section) -> tuple[str, ...]:
