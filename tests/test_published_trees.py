@@ -5,6 +5,7 @@ Files are found by globbing: a new dataset needs a tree here, a new system runs 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import cli
 from robustvos.report.results import load_result
 from robustvos.restoration.airnet import AirNetwork
 from robustvos.restoration.urie import SelectiveUNet
+from robustvos.video.masks import write_indexed_mask
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CORRUPTIONS = ["color_jitter", "gauss_noise", "ISO_noise", "motion_blur", "resampling_blur", "fog", "rain", "snow"]
@@ -55,6 +57,18 @@ def write(path: Path, picture: np.ndarray) -> None:
     Image.fromarray(picture).save(path)
 
 
+def write_ids(path: Path, ids: np.ndarray) -> None:
+    """With a palette, as the published masks have it."""
+    write_indexed_mask(torch.stack([torch.from_numpy(ids == i) for i in (1, 2)]), (1, 2), path)
+    assert Image.open(path).mode == "P"
+
+
+def write_meta(folder: Path, *videos: str) -> None:
+    """As YouTube-VOS and MOSE have it: objects of each video, with class and frames."""
+    objects = {str(i): {"category": "person", "frames": ["00000", "00005"]} for i in (1, 2)}
+    folder.joinpath("meta.json").write_text(json.dumps({"videos": {video: {"objects": objects} for video in videos}}))
+
+
 def shown(ids: np.ndarray) -> np.ndarray:
     return np.stack([60 + 80 * ids] * 3, -1).astype(np.uint8)
 
@@ -64,7 +78,7 @@ def vos(root: Path, *videos: str, numbers: Iterator[int] | range = range(3), mas
     for video in videos:
         for t, number in enumerate(numbers):
             write(root / "JPEGImages" / video / f"{number:05d}.jpg", shown(ids_at(t)))
-            write((masks or root) / "Annotations" / video / f"{number:05d}.png", ids_at(t))
+            write_ids((masks or root) / "Annotations" / video / f"{number:05d}.png", ids_at(t))
 
 
 def davis(root: Path) -> None:
@@ -99,15 +113,18 @@ def davis2016(root: Path) -> None:
 
 def youtube_vos(root: Path) -> None:
     vos(root / "train", "003234408d", "0043f083b5", numbers=range(0, 15, 5))
+    write_meta(root / "train", "003234408d", "0043f083b5")
 
 
 def mose(root: Path) -> None:
     vos(root / "train", "00a8c2d3", "01f2a4b6")
+    write_meta(root / "train", "00a8c2d3", "01f2a4b6")
 
 
 def youtube_vos_c(root: Path) -> None:
     for corruption in CORRUPTIONS:
         vos(root / "valid" / corruption, "0062f687f1", numbers=range(0, 15, 5), masks=root / "valid")
+        write_meta(root / "valid" / corruption, "0062f687f1")
 
 
 def corrupted(original: Callable[[Path], None], inside: str = "") -> Callable[[Path], None]:

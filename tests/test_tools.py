@@ -262,6 +262,13 @@ def test_read_only_out_is_one_line(track, folder, tmp_path):
     assert "cannot write" in track(folder, "--box", BOX, out="locked/out").error
 
 
+@pytest.mark.skipif(
+    not Path("/sys/kernel").is_dir(), reason="needs a file system that not even the administrator writes to"
+)
+def test_out_on_a_read_only_file_system_is_one_line(track, folder):
+    assert "cannot write" in track(folder, "--box", BOX, out="/sys/kernel/masks").error
+
+
 def test_untrained_adapter_is_not_tracked_with(track, folder, tmp_path):
     error = track(folder, "--box", BOX, model="moga").error
     assert "--ckpt_path" in error
