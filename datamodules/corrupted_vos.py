@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
-from datamodules.corruption import check_conditions
+from datamodules.corruption import check_layers
 from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
@@ -57,6 +57,9 @@ class CorruptedVOS(Data):
         weights: How often clips come from each of ``roots`` in a training epoch, relative to each other, a number above 0
             for each; the length of an epoch stays as it is. None: every set by the number of its videos.
         videos: Use these alone, in every split: a name, a pattern such as ``dog*``, or several. None: all.
+        depth: Folder of depth maps ``<video>/<frame>.png``, 8- or 16-bit grey, the brighter the farther: with it the
+            corruptions that differ between near and far (``depth_fog``, ``low_light``, ``local_blur``, ``lens_drops``,
+            ``mixed``; ``local`` for all of them in training) can be made of any video. None: there are none.
 
     Raises:
         UserError: If both ``root`` and ``roots`` are given, a number of training is below 1, or ``weights`` do not fit.
@@ -80,14 +83,16 @@ class CorruptedVOS(Data):
         workers: int = 0,
         weights: dict[str, float] | None = None,
         videos: str | list[str] | None = None,
+        depth: Path | None = None,
     ) -> None:
         super().__init__()
-        _check(train, root, roots)
+        _check(train, root, roots, depth)
         self.roots = named_roots(root, roots, name)
         if weights is not None:
             check_weights(weights, self.roots)
         self.weights = weights
         self.wanted = patterns_of(videos)
+        self.depth = depth
         self.name = name or "+".join(self.roots)  # type: ignore[misc]
         self.train_list, self.val_list = train_list, val_list
         self.train, self.val, self.test = train, val, test
@@ -149,7 +154,7 @@ class CorruptedVOS(Data):
             count = settings.batches * settings.clips_per_batch * processes
         if self.rendered:
             settings = replace(settings, corruption=None)
-        clips = VosClips(sampler, settings, self._clip_size(), count, self.seed, self.binary)
+        clips = VosClips(sampler, settings, self._clip_size(), count, self.seed, self.binary, self.depth)
         return ResumableLoader(
             clips,
             batch_size=settings.clips_per_batch,
@@ -177,7 +182,7 @@ class CorruptedVOS(Data):
             _check_truth([record for _, record in videos])
         release = follows_release(self.trainer)
         tagged = len(self.roots) > 1
-        dataset = VosVideos(videos, settings, self.binary, tagged, release, rendered=self.rendered)
+        dataset = VosVideos(videos, settings, self.binary, tagged, release, self.rendered, self.depth)
         self.prompt = dataset.settings.prompt
         for note in dataset.notes:
             self._say(f"{self.name}: {note}")
@@ -271,7 +276,9 @@ def _check_truth(videos: Sequence[SequenceRecord]) -> None:
         )
 
 
-def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | None] | None) -> None:
+def _check(
+    train: TrainingClips, root: Path | None, roots: Mapping[str, Path | None] | None, depth: Path | None
+) -> None:
     if root is not None and roots:
         raise UserError("both root and roots are given; name every folder in roots, or give one as root")
     for name in ("frames", "frames_per_batch", "batches", "repeats", "max_objects", "stride", "size"):
@@ -280,5 +287,5 @@ def _check(train: TrainingClips, root: Path | None, roots: Mapping[str, Path | N
             raise UserError(f"train.{name} is {value}; it must be 1 or more")
     if not 0 <= train.reverse <= 1:
         raise UserError(f"train.reverse is {train.reverse:g}; it is a chance, from 0 to 1")
-    if train.corruption is not None:
-        check_conditions(train.corruption.known_names())  # local ones need layers, which no folder has
+    if train.corruption is not None and depth is None:
+        check_layers(train.corruption.known_names())

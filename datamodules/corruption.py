@@ -21,7 +21,8 @@ from robustvos.seeding import numpy_rng
 from robustvos.types import Clip, Video
 
 _NO_LAYERS = (
-    "'{}' degrades each thing of a frame in its own way and needs to know them: only --data shapes has such clips"
+    "'{}' degrades each thing of a frame in its own way and needs to know them: take --data shapes, or give depth maps of your "
+    "frames with --data.depth FOLDER"
 )
 
 
@@ -31,7 +32,7 @@ class Corruption:
 
     Attributes:
         names: Which; ``("all",)`` for the eight, ``("local",)`` for those that degrade each thing in its own way, which
-            need clips whose layers are known (shapes).
+            need clips whose layers are known (shapes, or videos with depth maps).
         severity: Drawn uniformly from this range, above 0 and at most 5.
         preset: ``release`` or ``intended``.
         clean_probability: Chance that a clip stays clean (the papers' training: 0).
@@ -63,6 +64,13 @@ class Corruption:
         return tuple(dict.fromkeys(name for given in self.names for name in groups.get(given, (given,))))
 
 
+def check_layers(names: Sequence[str]) -> None:
+    """Raise UserError if one of the corruptions needs clips whose layers are known."""
+    for name in names:
+        if name in LOCAL_CORRUPTIONS:
+            raise UserError(_NO_LAYERS.format(name))
+
+
 def check_conditions(
     names: Sequence[str], severity: float = 3.0, preset: str = "intended", layered: bool = False
 ) -> None:
@@ -78,9 +86,9 @@ def check_conditions(
         UnknownName: If a name is neither ``clean`` nor a corruption, or the preset is not known.
         UserError: If the severity is out of range, or a local corruption is asked of clips without layers.
     """
+    if not layered:
+        check_layers(names)
     for name in names:
-        if name in LOCAL_CORRUPTIONS and not layered:
-            raise UserError(_NO_LAYERS.format(name))
         if name != "clean" and name not in CORRUPTIONS and name not in LOCAL_CORRUPTIONS:
             raise UnknownName.of("corruption", name, ["clean", *CORRUPTIONS, *(LOCAL_CORRUPTIONS if layered else ())])
     ClipSpec("any", length=1, size=(1, 1), severity=severity, preset=preset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from torch.utils.data import Dataset
 
 from datamodules.clip_sampling import ClipSampler, Window
 from datamodules.corruption import Corruption, corrupt_training_clip
+from datamodules.depth_maps import read_layers
 from datamodules.geometric import Geometric, Warp, draw_warp, warp_frames, warp_ids
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.vos_masks import read_ids, visible_ids
+from robustvos.corruptions import LOCAL_CORRUPTIONS
 from robustvos.errors import BadMask
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip
@@ -74,13 +77,23 @@ class VosClips(Dataset):
         count: Clips in an epoch.
         seed: Of everything drawn.
         binary: Masks are black and white.
+        depth: Folder of depth maps (:mod:`datamodules.depth_maps`), which local corruptions need.
     """
 
     def __init__(
-        self, sampler: ClipSampler, settings: TrainingClips, size: int, count: int, seed: int = 0, binary: bool = False
+        self,
+        sampler: ClipSampler,
+        settings: TrainingClips,
+        size: int,
+        count: int,
+        seed: int = 0,
+        binary: bool = False,
+        depth: Path | None = None,
     ) -> None:
+        names = settings.corruption.known_names() if settings.corruption is not None else ()
         self.sampler, self.settings, self.size = sampler, settings, size
         self.count, self.seed, self.binary = count, seed, binary
+        self.depth = depth if set(names) & set(LOCAL_CORRUPTIONS) else None
 
     def __len__(self) -> int:
         return self.count
@@ -159,7 +172,11 @@ class VosClips(Dataset):
     def _augment(self, clip: Clip, warp: Warp, window: Window) -> Clip:
         if self.settings.corruption is not None:
             indices, length = sorted(window.frames), len(window.record.frame_paths)  # rain falls, also backwards
-            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, indices=indices, length=length)
+            layers = None
+            if self.depth is not None:
+                files = [window.record.frame_paths[t] for t in window.frames]
+                layers = read_layers(self.depth, files, (clip.frames.shape[-2], clip.frames.shape[-1]))
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, layers, indices, length)
         clip = replace(clip, frames=warp_frames(clip.frames, warp, self.size))
         if self.settings.photometric is not None:
             clip = augment_photometrically(clip, self.settings.photometric, self.seed)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
-from datamodules.corruption import check_conditions, corrupted_video
+from datamodules.corruption import check_conditions, check_layers, corrupted_video
+from datamodules.depth_maps import read_layers
 from datamodules.joined_prompts import told_of_parts
 from datamodules.matched_prompts import ClipPrompts, match_prompts
 from datamodules.prompt_files import read_prompt_file
 from datamodules.prompting import prompt_file_of, prompts_where_first_seen
 from datamodules.release_prompts import RELEASE_OBJECTS, RELEASE_PROMPT, release_prompts
 from datamodules.vos_masks import VideoMasks, object_ids_of
+from robustvos.corruptions import LOCAL_CORRUPTIONS
 from robustvos.errors import UserError
 from robustvos.types import Prompt, Video
 from robustvos.video.joining import join_records
@@ -57,7 +59,7 @@ class EvaluationVideos:
     sets: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_conditions(tuple(self.conditions))
+        check_conditions(tuple(self.conditions), layered=True)
         if self.prompt is not None:
             prompt_file_of(self.prompt)
         for name in ("max_objects", "max_frames", "limit"):
@@ -94,13 +96,14 @@ class VosVideos(Dataset):
         tagged: Whether results are to be grouped by dataset; videos then bear the dataset's name before their own.
         release: Choose objects and points as the public evaluator does (:mod:`datamodules.release_prompts`).
         rendered: ``videos`` has each video under each condition, as its record says; nothing is corrupted here.
+        depth: Folder of depth maps (:mod:`datamodules.depth_maps`), which local corruptions need.
 
     Attributes:
         notes: One line for each kind of thing that the prompt file leaves out.
 
     Raises:
         BadPrompt: If the prompt file cannot be read, or does not fit the videos.
-        UserError: If videos are to be joined, and none is a part of another.
+        UserError: If videos are to be joined, and none is a part of another; or a local corruption has no depth maps.
     """
 
     def __init__(
@@ -111,9 +114,12 @@ class VosVideos(Dataset):
         tagged: bool = False,
         release: bool = False,
         rendered: bool = False,
+        depth: Path | None = None,
     ) -> None:
         self.settings = settings = under_protocol(settings, release)
-        self.release, self.binary, self.tagged, self.rendered = release, binary, tagged, rendered
+        if depth is None:
+            check_layers(settings.conditions)
+        self.release, self.binary, self.tagged, self.rendered, self.depth = release, binary, tagged, rendered, depth
         self.notes: list[str] = []
         self._told: dict[str, ClipPrompts] = {}
         first = settings.conditions[0]
@@ -164,8 +170,15 @@ class VosVideos(Dataset):
         video = self._video(source, record)
         if self.rendered:
             return replace(video, corruption=condition)
+        layers = None
+        if self.depth is not None and condition in LOCAL_CORRUPTIONS:
+            layers = read_layers(self.depth, record.frame_paths[: len(video.frames)], video.size)
         corrupted = corrupted_video(
-            replace(video, name=self._own_name(source, record)), condition, self.settings.severity, self.settings.preset
+            replace(video, name=self._own_name(source, record)),
+            condition,
+            self.settings.severity,
+            self.settings.preset,
+            layers,
         )
         return replace(corrupted, name=video.name)
 

@@ -204,11 +204,11 @@ def test_clips_can_be_degraded_thing_by_thing():
 
 
 def test_local_corruptions_need_layers():
-    with pytest.raises(UserError, match="only --data shapes"):
+    with pytest.raises(UserError, match="take --data shapes, or give depth maps"):
         check_conditions(("clean", "depth_fog"))
-    with pytest.raises(UserError, match="only --data shapes"):
+    with pytest.raises(UserError, match="take --data shapes, or give depth maps"):
         CorruptedVOS(train=TrainingClips(corruption=Corruption(names=("fog", "local"))))
     assert len(Corruption(names=("all", "local", "fog")).known_names()) == 13
     clip = clips(settings=TrainClips())[0]
-    with pytest.raises(UserError, match="only --data shapes"):
+    with pytest.raises(UserError, match="take --data shapes, or give depth maps"):
         corrupt_training_clip(clip, Corruption(names=("local",)), seed=0)
