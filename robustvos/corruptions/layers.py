@@ -18,13 +18,15 @@ class Layers:
     Attributes:
         labels: ``(T, H, W)`` uint8, the thing that each pixel shows; 0 is the background.
         depth: ``(L,)`` float in [0, 1], of each thing: 0 at the camera, 1 farthest. The first is the background's.
+        depth_map: ``(T, H, W)`` float32 in [0, 1], of each pixel, where that is known; else None.
 
     Raises:
-        ValueError: If a label has no depth, or a depth leaves [0, 1].
+        ValueError: If a label has no depth, a depth leaves [0, 1], or the map has another shape than the labels.
     """
 
     labels: NDArray[np.uint8]
     depth: NDArray[np.float32]
+    depth_map: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:
@@ -33,6 +35,8 @@ class Layers:
             raise ValueError(f"label {int(self.labels.max())} has no depth: there are {len(self.depth)}")
         if len(self.depth) and not (self.depth.min() >= 0 and self.depth.max() <= 1):
             raise ValueError(f"depths are in [0, 1], got {self.depth.min():g} to {self.depth.max():g}")
+        if self.depth_map is not None and self.depth_map.shape != self.labels.shape:
+            raise ValueError(f"the depth map is {self.depth_map.shape}, the labels are {self.labels.shape}")
 
     @classmethod
     def from_masks(cls, masks: NDArray[np.bool_], depth: NDArray[np.float32]) -> Layers:
@@ -58,4 +62,9 @@ class Layers:
         [[[1.0, 9.0, 15.0]]]
         """
         band = np.clip((depth * BANDS).astype(int), 0, BANDS - 1)
-        return cls((BANDS - 1 - band).astype(np.uint8), ((BANDS - 0.5 - np.arange(BANDS)) / BANDS).astype(np.float32))
+        middles = ((BANDS - 0.5 - np.arange(BANDS)) / BANDS).astype(np.float32)
+        return cls((BANDS - 1 - band).astype(np.uint8), middles, depth)
+
+    def depth_of_pixels(self, index: int) -> NDArray[np.float32]:
+        """``(H, W)`` float32, frame ``index``: from the map, else of the thing that each pixel shows."""
+        return self.depth[self.labels[index]] if self.depth_map is None else self.depth_map[index]

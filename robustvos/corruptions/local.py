@@ -82,11 +82,16 @@ class DepthFog(LocalCorruption):
         rng = self.rng("fog")
         self.density = self.profile("density", rng.uniform(1.8, 2.8)) * clip.strength
         self.light = np.float32(rng.uniform(200.0, 245.0))
-        self.depth = layers.depth if hit is None else np.where(hit, layers.depth, 0.0).astype(np.float32)
+        self.hit = hit
 
     def degrade(self, pixels: Pixels, index: int) -> Pixels:
         """Blend every thing with the fog before it."""
-        depth = blurred(self.depth[self.layers.labels[index]], EDGE)[..., None]
+        depth = self.layers.depth_of_pixels(index)
+        if self.hit is not None:
+            depth = np.where(self.hit[self.layers.labels[index]], depth, np.float32(0.0))
+        if self.hit is not None or self.layers.depth_map is None:
+            depth = blurred(depth, EDGE)  # things end more softly than their masks; a map knows where they end
+        depth = depth[..., None]
         clear = np.exp(-np.float32(self.density[index]) * depth)
         return pixels * clear + self.light * (1.0 - clear)
 

@@ -110,7 +110,7 @@ def test_fates_of_neighbours_differ():
     layers = Layers(labels, np.linspace(1, 0, 4).astype(np.float32))
     for number in range(20):
         blur, dark, fog = Mixed(ClipSpec(f"{number}", 1, (16, 16)), layers).parts[:3]
-        fates = blur.hit.astype(int) + dark.hit.astype(int) + (fog.depth > 0)
+        fates = blur.hit.astype(int) + dark.hit.astype(int) + (fog.hit & (layers.depth > 0))
         assert blur.hit.sum() == dark.hit.sum() == 1 and fates.max() == 1
 
 
@@ -135,3 +135,15 @@ def test_unfit_arguments_are_refused(clip, layers):
         corrupt_locally(clip[:, :, :32], "mixed", layers, clip_name="a")
     with pytest.raises(ValueError, match="no depth"):
         Layers(np.full((1, 2, 2), 3, np.uint8), np.ones(3, np.float32))
+
+
+def test_fog_follows_a_depth_map_pixel_by_pixel():
+    """Layers are cut out of the map; the fog must not show where."""
+    ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (1, 16, 1))
+    foggy = DepthFog(ClipSpec("a", 1, (16, 64)), Layers.from_depth(ramp))
+    grey = torch.zeros(1, 3, 16, 64, dtype=torch.uint8)
+    row = foggy.apply(grey)[0, 0, 8].double().numpy()
+    clear = np.exp(-float(foggy.density[0]) * np.linspace(0, 1, 64))
+    np.testing.assert_allclose(row, float(foggy.light) * (1 - clear), atol=1.0)
+    with pytest.raises(ValueError, match="depth map is"):
+        Layers(np.zeros((1, 4, 4), np.uint8), np.ones(1, np.float32), ramp)
