@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.errors import BadMask, DataNotFound
 from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
 from robustvos.video.sequence import MaskSequence
 
@@ -35,30 +34,6 @@ class AnnotatedMasks(MaskSequence):
         path = self.paths[index]
         unknown = torch.from_numpy(read_indexed_mask(path) == VOID) if path is not None else None
         return unknown if unknown is not None and unknown.any() else None
-
-
-def find_object_ids(paths: Sequence[Path | None], *, first_only: bool = False) -> tuple[int, ...]:
-    """The ids that a video's annotations show, ascending; 0 (background) and 255 (void) are none.
-
-    Args:
-        paths: One indexed PNG per frame, or None.
-        first_only: Read the first annotated frame alone; objects that appear later are then left out.
-
-    Raises:
-        DataNotFound: If no frame is annotated.
-        BadMask: If a file is no indexed mask, or the only id ever seen is 255 (DAVIS 2016, whose objects are white).
-    """
-    annotated = [path for path in paths if path is not None]
-    if not annotated:
-        raise DataNotFound("none of the video's frames is annotated, so its objects are unknown; add annotations")
-    seen: set[int] = set()
-    for path in annotated[:1] if first_only else annotated:
-        seen |= ids_in(read_indexed_mask(path))
-    if seen - {0} == {VOID}:
-        raise BadMask(
-            f"{annotated[0].parent}: the only id is 255, which means void; a binary mask must hold the id 1, not 255"
-        )
-    return tuple(sorted(seen - {0, VOID}))
 
 
 def ids_in(ids: np.ndarray) -> set[int]:

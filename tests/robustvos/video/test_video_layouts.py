@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from robustvos.errors import BadMask, DataNotFound
-from robustvos.video.annotations import AnnotatedMasks, find_object_ids
+from robustvos.errors import DataNotFound
+from robustvos.video.annotations import AnnotatedMasks
 from robustvos.video.layouts import find_sequences
 
 
@@ -55,10 +55,7 @@ def test_image_set_limits_and_orders_the_videos(tmp_path: Path) -> None:
 
 def test_masks_are_read_lazily_by_id(tmp_path: Path) -> None:
     plane, _ = find_sequences(dataset(tmp_path))
-    ids = find_object_ids(plane.annotation_paths)
-    assert ids == (2, 4)
-    assert find_object_ids(plane.annotation_paths, first_only=True) == (4,)
-    masks = AnnotatedMasks(plane.annotation_paths, ids)
+    masks = AnnotatedMasks(plane.annotation_paths, (2, 4))
     assert len(masks) == 3 and masks[1] is None and masks.void(1) is None
     last, void = masks[-1], masks.void(2)
     assert last is not None and last.dtype == torch.bool
@@ -77,8 +74,6 @@ def test_videos_without_annotations_are_an_error_unless_allowed(tmp_path: Path) 
         find_sequences(tmp_path)
     records = {record.name: record for record in find_sequences(tmp_path, annotated=False)}
     assert records["cat"].annotation_paths == (None,)
-    with pytest.raises(DataNotFound, match="none of the video's frames is annotated"):
-        find_object_ids(records["cat"].annotation_paths)
 
 
 def test_missing_folders_say_what_was_looked_for_and_found(tmp_path: Path) -> None:
@@ -102,9 +97,3 @@ def test_half_copied_videos_are_told(tmp_path: Path) -> None:
     (tmp_path / "JPEGImages" / "boat" / "00000.jpg").unlink()
     with pytest.raises(DataNotFound, match=r"looked for frames in .*boat, found none"):
         find_sequences(tmp_path)
-
-
-def test_white_masks_of_davis_2016_are_not_taken_for_void(tmp_path: Path) -> None:
-    image(tmp_path / "a.png", [[0, 255, 255], [0, 0, 0]])
-    with pytest.raises(BadMask, match="only id is 255"):
-        find_object_ids([tmp_path / "a.png"])
