@@ -1,0 +1,122 @@
+"""What the gates of a trained MoGA read and decide, on procedural validation clips whose objects are degraded differently.
+
+    python benchmarks/probe_gates.py                       # the adapter in the package
+    python benchmarks/probe_gates.py runs/moga/version_0/checkpoints/last.ckpt --standardise
+
+Three questions: how much of an object pointer is the same for every object; whether a linear classifier can read from a
+pointer what its clip suffers from (cross-validated over clips); and how many components the gates open and shut always,
+so that they decide nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cv2
+import torch
+from torch import Tensor
+
+from datamodules.shapes import EvaluationClips, ShapesVideos
+from lightning_modules.evaluation import track_video
+from lightning_modules.promptable_vos import PromptableVOS
+from robustvos.adapters import MoGA
+from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
+from robustvos.sam2.tracker import Tracker
+
+CONDITIONS = ("clean", "depth_fog", "low_light", "local_blur", "lens_drops")
+FOLDS = 4
+RIDGE = 10.0
+
+
+class Listener:
+    """Gathers, from each tracked frame, what each object's gates read and the logits they made of it.
+
+    Attributes:
+        read: ``(C,)`` of each object and frame, the mean over the pointers in the memory, before any standardisation.
+        logits: ``(layers * N * R,)`` of the same.
+    """
+
+    def __init__(self, adapter: MoGA) -> None:
+        self.read: list[Tensor] = []
+        self.logits: list[Tensor] = []
+        self._layers: list[Tensor] = []
+        adapter.standardisation.register_forward_hook(lambda module, given, out: self._hear(given[0]))
+        for gate in adapter.pointer_gates:
+            gate.register_forward_hook(lambda module, given, out: self._layers.append(out.mean(0).flatten(1)))
+
+    def _hear(self, pointers: Tensor) -> None:
+        self.flush()
+        self.read += pointers.mean(0).unbind(0)
+
+    def flush(self) -> None:
+        """Close the latest frame."""
+        if self._layers:
+            self.logits += torch.cat(self._layers, dim=1).unbind(0)
+        self._layers = []
+
+
+def gather(sam2: torch.nn.Module, adapter: MoGA, clips: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What is read ``(n, C)``, logits ``(n, K)``, condition ``(n,)`` and clip ``(n,)``, over all objects and frames."""
+    listener = Listener(adapter)
+    conditions: list[int] = []
+    numbers: list[int] = []
+    videos = ShapesVideos(EvaluationClips(clips=clips, conditions=CONDITIONS), 128, "val")
+    for index in range(len(videos)):
+        video = videos[index]
+        tracker = Tracker(sam2, non_overlapping=True, num_frames=len(video.frames))
+        for _ in track_video(tracker, video):
+            pass
+        listener.flush()
+        conditions += [index // clips] * (len(listener.read) - len(conditions))
+        numbers += [index % clips] * (len(listener.read) - len(numbers))
+    return torch.stack(listener.read), torch.stack(listener.logits), torch.tensor(conditions), torch.tensor(numbers)
+
+
+def readable(pointers: Tensor, conditions: Tensor, clips: Tensor) -> Tensor:
+    """``(5,)``, share of each condition's pointers that a ridge classifier, fitted on other clips, knows it from."""
+    hits = torch.zeros(len(CONDITIONS))
+    for fold in range(FOLDS):
+        known = clips % FOLDS != fold
+        scaled = (pointers - pointers[known].mean(0)) / pointers[known].std(0)
+        inputs = torch.cat([scaled, torch.ones(len(scaled), 1)], dim=1)
+        wanted = torch.nn.functional.one_hot(conditions[known], len(CONDITIONS)).float()
+        gram = inputs[known].T @ inputs[known] + RIDGE * torch.eye(inputs.shape[1])
+        guess = (inputs[~known] @ torch.linalg.solve(gram, inputs[known].T @ wanted)).argmax(1)
+        right = conditions[~known][guess == conditions[~known]]
+        hits += torch.bincount(right, minlength=len(CONDITIONS))
+    return hits / torch.bincount(conditions, minlength=len(CONDITIONS))
+
+
+def main() -> None:
+    """Track, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shipped = PACKAGE_WEIGHTS / "nano_moga.safetensors"
+    parser.add_argument("weights", nargs="?", default=str(shipped), help="checkpoint or exported adapter of nano's")
+    parser.add_argument("--standardise", action="store_true", help="the adapter was trained with it")
+    parser.add_argument("--clips", type=int, default=20, help="under each condition")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    adapter = MoGA(standardise=options.standardise)
+    system = PromptableVOS(Sam2Config("nano"), adapter=adapter, weights=options.weights).eval()
+    with torch.inference_mode():
+        pointers, logits, conditions, clips = gather(system.sam2, adapter, options.clips)
+        mean = pointers.mean(0)
+        print(
+            f"{len(pointers)} times an object was tracked on a frame, {options.clips} clips under {len(CONDITIONS)} conditions"
+        )
+        spread = (pointers - mean).norm(dim=1).mean()
+        print(f"pointers: length of their mean {mean.norm():.1f}, of what remains {spread:.1f}")
+        shares = readable(pointers, conditions, clips)
+        told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(CONDITIONS, shares, strict=True))
+        print(f"condition read from a pointer: {told} (chance {100 / len(CONDITIONS):.0f} %)")
+        is_open = logits > 0
+        print(
+            f"gates: {100 * is_open.float().mean():.0f} % open; {100 * is_open.all(0).float().mean():.0f} % of the components "
+            f"always, {100 * (~is_open).all(0).float().mean():.0f} % never; logits vary by {logits.mean(0).std():.1f} from "
+            f"component to component, by {logits.std(0).mean():.1f} from object to object and frame to frame"
+        )
+
+
+if __name__ == "__main__":
+    main()
