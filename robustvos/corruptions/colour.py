@@ -127,6 +127,6 @@ def _grey(pixels: Tensor) -> Tensor:
 
 
 def _mean_grey(pixels: Tensor) -> float:
-    """Mean grey level from an integer sum: the same on any number of threads."""
-    grey = _grey(pixels).to(torch.int32)
+    """Mean grey level, after clamping, from an integer sum: the same on any number of threads."""
+    grey = _grey(pixels.clamp(0.0, 255.0)).to(torch.int32)
     return int(grey.sum()) / grey.numel()

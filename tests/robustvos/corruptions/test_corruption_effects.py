@@ -12,13 +12,25 @@ from scipy import ndimage, stats
 from robustvos.corruptions import CORRUPTIONS, corrupt_clip
 from robustvos.corruptions.base import round_into
 from robustvos.corruptions.blur import OPENCV_REACH, filter_with_opencv, filter_with_torch, line_kernel, resampled
-from robustvos.corruptions.colour import turn_hue
+from robustvos.corruptions.colour import LUMA, OPERATIONS, turn_hue
 from robustvos.corruptions.fields import UniformLevels
 from robustvos.corruptions.particles import Capsules, cover, draw
 
 
 def random_frame(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def jittered(frame: torch.Tensor, steps: list[tuple[str, float]]) -> torch.Tensor:
+    """The frame after some of the four operations in the order given; float."""
+    prepared = CORRUPTIONS["color_jitter"].prepare("a", 1, tuple(frame.shape[1:]), preset="release")
+    chosen = [OPERATIONS.index(name) for name, _ in steps]
+    rest = [number for number in range(4) if number not in chosen]  # by nothing
+    prepared.order = np.array([[*chosen, *rest]])
+    prepared.change = np.zeros((1, 4))
+    for number, (_, change) in zip(chosen, steps, strict=True):
+        prepared.change[0, number] = change
+    return prepared.apply(frame[None])[0].float()
 
 
 @pytest.mark.parametrize("turn", [-0.5, -0.31, -0.1, 0.0, 0.07, 1 / 6, 0.25, 0.5])
@@ -30,6 +42,16 @@ def test_hue_turns_as_in_colorsys(turn):
         h, s, v = colorsys.rgb_to_hsv(*(frame[:, i, j].double() / 255).tolist())
         expected[:, i, j] = 255 * np.array(colorsys.hsv_to_rgb((h + turn) % 1.0, s, v))
     assert np.abs(turn_hue(frame, turn).numpy() - expected).max() <= 1.0
+
+
+@pytest.mark.parametrize("first", [("brightness", 0.9), ("saturation", 0.9)])
+def test_contrast_reads_the_mean_of_what_is_shown_before_it(first):
+    """Not of levels beyond white, which what comes before it may leave."""
+    frame = random_frame(40, 40)
+    before = jittered(frame, [first]).round()
+    grey = sum(weight * plane for weight, plane in zip(LUMA, before, strict=True)).mean()
+    expected = (before * 0.75 + grey * 0.25).clamp(0, 255)
+    assert (jittered(frame, [first, ("contrast", -0.25)]) - expected).abs().max() < 1.5
 
 
 @pytest.mark.parametrize("direction", [0.0, 0.4, np.pi / 4, np.pi / 2, 2.5])
