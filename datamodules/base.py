@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import lightning as L
+from typing import Literal
 
-from robustvos.metrics.functional.contours import ContourMap
+import lightning as L
 
 
 class Data(L.LightningDataModule):
@@ -23,4 +23,4 @@ class Data(L.LightningDataModule):
     name: str | None = None
     task: str = "modal"
     skip_first_last: bool = False
-    release_contour: ContourMap = "cross"
+    release_contour: Literal["cross", "square"] = "cross"

@@ -16,6 +16,7 @@ from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
 from datamodules.corruption import check_layers
+from datamodules.prompting import prompt_file_of
 from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
@@ -178,7 +179,7 @@ class CorruptedVOS(Data):
 
     def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
         videos = self.videos(split, settings)
-        if split != "predict":
+        if split != "predict" and prompt_file_of(settings.prompt or "mask") is None:
             _check_truth([record for _, record in videos])
         release = follows_release(self.trainer)
         tagged = len(self.roots) > 1
@@ -272,7 +273,7 @@ def _check_truth(videos: Sequence[SequenceRecord]) -> None:
     if 2 * len(single) > len(videos):
         raise DataNotFound(
             f"{len(single)} of {len(videos)} videos have a mask on one frame alone, the one that tells the tracker what to "
-            f"follow ({name_some(single)}): that scores nothing; give annotations of the other frames too, or run predict"
+            f"follow ({name_some(single)}): that says nothing of tracking; give masks of other frames too, or run predict"
         )
 
 

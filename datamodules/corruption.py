@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-
-import torch
 
 from robustvos.corruptions import (
     CORRUPTIONS,
     LOCAL_CORRUPTIONS,
+    AnyLayers,
     ClipSpec,
     CorruptedFrames,
-    Layers,
+    LocallyCorruptedFrames,
     corrupt_clip,
     corrupt_locally,
 )
@@ -98,7 +97,7 @@ def corrupt_training_clip(
     clip: Clip,
     settings: Corruption,
     seed: int,
-    layers: Layers | None = None,
+    layers: Callable[[], AnyLayers] | None = None,
     indices: Sequence[int] | None = None,
     length: int | None = None,
 ) -> Clip:
@@ -108,7 +107,7 @@ def corrupt_training_clip(
         clip: With clean frames.
         settings: What to draw from.
         seed: Of the training.
-        layers: Of the clip; only local corruptions ask.
+        layers: Gives those of the clip, or of the whole video; only local corruptions ask.
         indices: Where the clip is a part of a video, the place of each frame in it: what changes over a video changes
             over a few of its frames as little as there.
         length: Frames of that video.
@@ -125,7 +124,9 @@ def corrupt_training_clip(
     if name in LOCAL_CORRUPTIONS:
         if layers is None:
             raise UserError(_NO_LAYERS.format(name))
-        frames = corrupt_locally(clip.frames, name, layers, clip_name=clip.name, seed=seed, severity=severity)
+        frames = corrupt_locally(
+            clip.frames, name, layers(), clip_name=clip.name, seed=seed, severity=severity, indices=indices
+        )
         return replace(clip, frames=frames, corruption=name)
     frames = corrupt_clip(
         clip.frames,
@@ -134,22 +135,20 @@ def corrupt_training_clip(
         seed=seed,
         severity=severity,
         preset=settings.preset,
-        indices=indices,
+        indices=None if indices is None else sorted(indices),  # rain falls, also in a clip that runs backwards
         length=length,
     )
     return replace(clip, frames=frames, corruption=name)
 
 
-def corrupted_video(video: Video, condition: str, severity: float, preset: str, layers: Layers | None = None) -> Video:
-    """The video under ``condition`` (``clean``, or a corruption), frame by frame when asked for.
-
-    A local corruption needs the layers and is made at once, for the whole video.
-    """
+def corrupted_video(
+    video: Video, condition: str, severity: float, preset: str, layers: AnyLayers | None = None
+) -> Video:
+    """The video under ``condition`` (``clean``, or a corruption), frame by frame when asked for; local ones need layers."""
     if condition == "clean":
         return video
     if layers is not None and condition in LOCAL_CORRUPTIONS:
-        dense = torch.stack(list(video.frames))
-        local = corrupt_locally(dense, condition, layers, clip_name=video.name, severity=severity)
-        return replace(video, frames=list(local), corruption=condition)
+        local = LocallyCorruptedFrames(video.frames, condition, layers, clip_name=video.name, severity=severity)
+        return replace(video, frames=local, corruption=condition)
     frames = CorruptedFrames(video.frames, condition, clip_name=video.name, severity=severity, preset=preset)
     return replace(video, frames=frames, corruption=condition)

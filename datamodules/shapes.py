@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import torch
@@ -65,7 +66,7 @@ class EvaluationClips:
 
     Raises:
         UnknownName: If a condition, the preset or the prompt is not known.
-        UserError: If the severity is out of range.
+        UserError: If the severity is out of range, or there are fewer clips in turn than conditions.
     """
 
     clips: int = 25
@@ -80,6 +81,10 @@ class EvaluationClips:
     def __post_init__(self) -> None:
         check_conditions(self.conditions, self.severity, self.preset, layered=True)
         parse_prompt_kind(self.prompt)
+        if self.in_turn and self.clips < len(self.conditions):
+            raise UserError(
+                f"{self.clips} clips in turn cannot have {len(self.conditions)} conditions; take more clips"
+            )
 
 
 class Shapes(Data):
@@ -187,7 +192,7 @@ class ShapesClips(Dataset):
         if self.settings.photometric is not None:
             clip = augment_photometrically(clip, self.settings.photometric, self.seed)
         if self.settings.corruption is not None:
-            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, layers_of(scene))
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, partial(layers_of, scene))
         return clip
 
 

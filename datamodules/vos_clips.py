@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 
 from datamodules.clip_sampling import ClipSampler, Window
 from datamodules.corruption import Corruption, corrupt_training_clip
-from datamodules.depth_maps import read_layers
+from datamodules.depth_maps import depth_layers
 from datamodules.geometric import Geometric, Warp, draw_warp, warp_frames, warp_ids
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.vos_masks import read_ids, visible_ids
@@ -171,12 +172,12 @@ class VosClips(Dataset):
 
     def _augment(self, clip: Clip, warp: Warp, window: Window) -> Clip:
         if self.settings.corruption is not None:
-            indices, length = sorted(window.frames), len(window.record.frame_paths)  # rain falls, also backwards
+            length = len(window.record.frame_paths)
             layers = None
             if self.depth is not None:
-                files = [window.record.frame_paths[t] for t in window.frames]
-                layers = read_layers(self.depth, files, (clip.frames.shape[-2], clip.frames.shape[-1]))
-            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, layers, indices, length)
+                size = int(clip.frames.shape[-2]), int(clip.frames.shape[-1])
+                layers = partial(depth_layers, self.depth, window.record.frame_paths, size)
+            clip = corrupt_training_clip(clip, self.settings.corruption, self.seed, layers, window.frames, length)
         clip = replace(clip, frames=warp_frames(clip.frames, warp, self.size))
         if self.settings.photometric is not None:
             clip = augment_photometrically(clip, self.settings.photometric, self.seed)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robustvos.errors import BadMask
 from robustvos.video.annotations import AnnotatedMasks, ids_in
-from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
+from robustvos.video.masks import VOID, read_indexed_mask
 
 
 def read_ids(path: Path, size: tuple[int, int], binary: bool = False) -> np.ndarray:
@@ -87,8 +87,8 @@ class VideoMasks(AnnotatedMasks):
         self.size = size
         self.binary = binary
 
-    def _read(self, index: int, path: Path) -> Tensor:
-        return masks_from_ids(read_ids(path, self.size, self.binary), self.object_ids)
+    def _ids(self, path: Path) -> np.ndarray:
+        return read_ids(path, self.size, self.binary)
 
     def void(self, index: int) -> Tensor | None:
         """Pixels that no score may count; there are none in black-and-white masks."""

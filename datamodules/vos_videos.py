@@ -9,7 +9,7 @@ from pathlib import Path
 from torch.utils.data import Dataset
 
 from datamodules.corruption import check_conditions, check_layers, corrupted_video
-from datamodules.depth_maps import read_layers
+from datamodules.depth_maps import depth_layers
 from datamodules.joined_prompts import told_of_parts
 from datamodules.matched_prompts import ClipPrompts, match_prompts
 from datamodules.prompt_files import read_prompt_file
@@ -172,7 +172,7 @@ class VosVideos(Dataset):
             return replace(video, corruption=condition)
         layers = None
         if self.depth is not None and condition in LOCAL_CORRUPTIONS:
-            layers = read_layers(self.depth, record.frame_paths[: len(video.frames)], video.size)
+            layers = depth_layers(self.depth, record.frame_paths[: len(video.frames)], video.size)
         corrupted = corrupted_video(
             replace(video, name=self._own_name(source, record)),
             condition,

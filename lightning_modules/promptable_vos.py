@@ -130,7 +130,7 @@ class PromptableVOS(L.LightningModule):
             return state
         if self.adapter is None:
             return {name: value for name, value in state.items() if not name.startswith("restorer.")}
-        trained = self.adapter.adapter_state_dict().keys()
+        trained = self.adapter.trained_tensors().keys()
         return {name: value for name, value in state.items() if name in trained}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:

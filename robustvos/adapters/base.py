@@ -167,7 +167,7 @@ class Adapter(nn.Module, ABC):
         What the adapter gathers without an optimiser, running means say, goes with them as ``adapter.*``.
         While the adapter is disabled these are still the trained values.
         """
-        return {name: tensor.clone() for name, tensor in self._trained_tensors().items()}
+        return {name: tensor.clone() for name, tensor in self.trained_tensors().items()}
 
     def load_adapter_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Load what :meth:`adapter_state_dict` gave; nothing is loaded unless all of it fits.
@@ -175,9 +175,10 @@ class Adapter(nn.Module, ABC):
         Raises:
             CheckpointMismatch: If a key is missing or superfluous, or a shape differs (another rank, say).
         """
-        load_tensors(self._trained_tensors(), state, type(self).__name__)
+        load_tensors(self.trained_tensors(), state, type(self).__name__)
 
-    def _trained_tensors(self) -> dict[str, Tensor]:
+    def trained_tensors(self) -> dict[str, Tensor]:
+        """What :meth:`adapter_state_dict` copies, itself."""
         parts = (*self.named_parameters(), *self.named_buffers())
         own = {f"adapter.{name}": tensor.detach() for name, tensor in parts}
         return own | {f"sam2.{name}": value for name, value in self._attached_host().trained_values().items()}

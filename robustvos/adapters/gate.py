@@ -48,40 +48,41 @@ def decided_gate(logits: Tensor) -> Tensor:
 class Standardisation(nn.Module):
     """Subtract the mean of each channel and divide by its deviation, as they ran in training.
 
-    Both move with each batch of training, by a share of ``momentum`` once more than ``1 / momentum`` batches were seen and
-    evenly before that. They are buffers, which no optimiser moves.
+    Both move with each call in training, by a share of ``momentum`` once there were more than ``1 / momentum`` calls and
+    evenly before that. They are buffers, which no optimiser moves. With several processes those of the first hold: DDP
+    hands its buffers to the others.
 
     Args:
         channels: Number of channels.
-        momentum: Share of the latest batch.
+        momentum: Share of the latest call, that is of one tracked frame of a batch of clips.
     """
 
     mean: Tensor
     variance: Tensor
-    batches: Tensor
+    calls: Tensor
 
     def __init__(self, channels: int, momentum: float = 0.01) -> None:
         super().__init__()
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., channels)`` -> the same shape, standardised; float32 at least."""
+        """``(..., channels)`` -> the same shape and type, standardised."""
         if self.training:
             self._observe(x.detach().flatten(0, -2).to(self.mean))
-        return (x - self.mean) / (self.variance + 1e-6).sqrt()
+        return ((x - self.mean) / (self.variance + 1e-6).sqrt()).to(x.dtype)
 
     @torch.no_grad()
     def _observe(self, rows: Tensor) -> None:
-        share = (1.0 / (self.batches + 1)).clamp(min=self.momentum).to(self.mean)
+        share = (1.0 / (self.calls + 1)).clamp(min=self.momentum).to(self.mean)
         mean = rows.mean(0)
         spread = (rows - mean).square().mean(0)
         # of two groups together: what each varies by itself, and how far their means lie apart
         self.variance.lerp_(spread, share).add_(share * (1.0 - share) * (mean - self.mean).square())
         self.mean.lerp_(mean, share)
-        self.batches += 1
+        self.calls += 1
 
 
 class PointerGate(nn.Module):

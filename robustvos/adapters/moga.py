@@ -106,6 +106,8 @@ class MoGA(Adapter):
             raise UserError(
                 f"evaluation_gates is {evaluation_gates}, but conditioning none has no gates; leave one of them out"
             )
+        if conditioning == "none" and standardise:
+            raise UserError("standardise is true, but conditioning none has no gates; leave one of them out")
         self.wanted_rank = rank
         self.tau = tau
         self.conditioning = conditioning
@@ -144,7 +146,7 @@ class MoGA(Adapter):
         _, self.pointer_dim = pointer_sizes(model)
         like = next(self.low_rank.parameters())
         self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(like)
-        self.standardisation = (Standardisation(self.pointer_dim) if self.standardise else nn.Identity()).to(like)
+        self.standardisation = Standardisation(self.pointer_dim).to(like.device) if self.standardise else nn.Identity()
         return [
             *handles,
             memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),

@@ -19,7 +19,7 @@ def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: 
     """
     if found := listed(differences(own, state)):
         raise CheckpointMismatch(
-            f"the weights do not fit this {owner}: {found}; check the adapter, its rank and layer_norms, and the base"
+            f"the weights do not fit this {owner}: {found}; check the adapter, its rank, layer_norms and the like, and the base"
         )
     with torch.no_grad():
         for name in own:

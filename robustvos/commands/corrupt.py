@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from statistics import fmean
 
+import cv2
 import torch
 from tqdm import tqdm
 
@@ -112,8 +114,9 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _clear_away(source: Source, roots: Sequence[Path], jobs: Sequence[Job]) -> None:
     """Remove what killed runs have left, and nothing that another shard may still make use of."""
-    for _, target, _ in jobs:
-        remove_leftovers(target.parent, of=target.name)
+    for root in roots:
+        folder = root / source.inside
+        remove_leftovers(folder, of={target.name for _, target, _ in jobs if target.parent == folder})
     for root in roots:
         if all((root / source.inside / video.name).is_dir() for video in source.videos):
             remove_leftovers(root / source.inside)
@@ -162,9 +165,14 @@ def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
                 done, waiting = wait(waiting, timeout=_GLANCE_S)
                 for future in done:
                     future.result()
-                now = written.value
+                now = written.get_obj().value  # without the lock, which a killed worker would keep
                 yield now - told
                 told = now
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker was killed, for want of memory perhaps; run the command again, with fewer --workers: it goes on "
+                "where it was"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -178,6 +186,7 @@ def _begin(written: Synchronized[int]) -> None:
     global _written
     _written = written
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 def _whole(job: Job) -> None:

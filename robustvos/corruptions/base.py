@@ -143,7 +143,7 @@ class Corruption(ABC):
         Args:
             frame: ``(3, H, W)`` uint8.
             index: Its number in the clip.
-            out: ``(3, H, W)`` uint8, where the corrupted frame goes; another memory than ``frame``.
+            out: ``(3, H, W)`` uint8, contiguous, where the corrupted frame goes; another memory than ``frame``.
         """
 
     def rng(self, *purpose: object) -> np.random.Generator:

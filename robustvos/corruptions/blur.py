@@ -5,6 +5,8 @@ Source: parameters of the RobustPVOS renderer.
 
 from __future__ import annotations
 
+import platform
+
 import cv2
 import numpy as np
 import torch
@@ -14,8 +16,8 @@ from robustvos.corruptions.base import ClipSpec, Corruption, round_into, row_ban
 
 WEIGHT_SUM = 128
 """Sum of the integer kernel weights: the largest for which 255 times it fits int16."""
-OPENCV_REACH = 5
-"""OpenCV filters with larger kernels than 11 x 11 by way of their Fourier transforms, which is not exact."""
+OPENCV_REACH = 5 if platform.machine().lower() in ("x86_64", "amd64") else 3
+"""With larger kernels than 11 x 11 (7 x 7 on other processors) OpenCV takes their Fourier transforms, which is not exact."""
 MIN_SCALE = 0.5
 """Kernels shrink with the frame only to half their 480p length, lest nothing be seen of them on small frames."""
 

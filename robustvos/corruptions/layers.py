@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 BANDS = 8
-"""Layers that a depth map is cut into."""
+"""Layers that a depth map is cut into, at most."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,13 @@ class Layers:
     Attributes:
         labels: ``(T, H, W)`` uint8, the thing that each pixel shows; 0 is the background.
         depth: ``(L,)`` float in [0, 1], of each thing: 0 at the camera, 1 farthest. The first is the background's.
-        depth_map: ``(T, H, W)`` float32 in [0, 1], of each pixel, where that is known; else None.
 
     Raises:
-        ValueError: If a label has no depth, a depth leaves [0, 1], or the map has another shape than the labels.
+        ValueError: If a label has no depth, or a depth leaves [0, 1].
     """
 
     labels: NDArray[np.uint8]
     depth: NDArray[np.float32]
-    depth_map: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:
@@ -35,8 +34,6 @@ class Layers:
             raise ValueError(f"label {int(self.labels.max())} has no depth: there are {len(self.depth)}")
         if len(self.depth) and not (self.depth.min() >= 0 and self.depth.max() <= 1):
             raise ValueError(f"depths are in [0, 1], got {self.depth.min():g} to {self.depth.max():g}")
-        if self.depth_map is not None and self.depth_map.shape != self.labels.shape:
-            raise ValueError(f"the depth map is {self.depth_map.shape}, the labels are {self.labels.shape}")
 
     @classmethod
     def from_masks(cls, masks: NDArray[np.bool_], depth: NDArray[np.float32]) -> Layers:
@@ -53,18 +50,56 @@ class Layers:
             labels[masks[:, number]] = number + 1
         return cls(labels, np.concatenate([[1.0], depth]).astype(np.float32))
 
-    @classmethod
-    def from_depth(cls, depth: NDArray[np.float32]) -> Layers:
-        """From a depth map ``(T, H, W)`` in [0, 1]: eight bands of depth, the farthest being the background.
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(T, H, W)``."""
+        return self.labels.shape  # type: ignore[return-value]
 
-        >>> layers = Layers.from_depth(np.array([[[0.0, 0.5, 1.0]]], np.float32))
-        >>> (16 * layers.depth[layers.labels]).tolist()
-        [[[1.0, 9.0, 15.0]]]
-        """
-        band = np.clip((depth * BANDS).astype(int), 0, BANDS - 1)
-        middles = ((BANDS - 0.5 - np.arange(BANDS)) / BANDS).astype(np.float32)
-        return cls((BANDS - 1 - band).astype(np.uint8), middles, depth)
+    def labels_at(self, index: int) -> NDArray[np.uint8]:
+        """``(H, W)``, what each pixel of frame ``index`` shows."""
+        return self.labels[index]
 
-    def depth_of_pixels(self, index: int) -> NDArray[np.float32]:
-        """``(H, W)`` float32, frame ``index``: from the map, else of the thing that each pixel shows."""
-        return self.depth[self.labels[index]] if self.depth_map is None else self.depth_map[index]
+    def depth_at(self, index: int) -> NDArray[np.float32]:
+        """``(H, W)``, the depth of the thing that each pixel of frame ``index`` shows; it jumps from thing to thing."""
+        return self.depth[self.labels[index]]
+
+
+class DepthLayers:
+    """Layers cut out of depth maps: bands of equal depth, those of the first frame; the farthest is the background.
+
+    Args:
+        maps: One a frame, ``(H, W)`` float32 in [0, 1], 1 farthest: an array ``(T, H, W)``, or a sequence that reads a map
+            when it is asked for.
+
+    Attributes:
+        depth: ``(L,)`` float32, the middle of each band that the first map has.
+        shape: ``(T, H, W)``.
+
+    >>> layers = DepthLayers(np.array([[[0.0, 0.5, 1.0]]], np.float32))
+    >>> (16 * layers.depth[layers.labels_at(0)]).tolist()
+    [[1.0, 9.0, 15.0]]
+    """
+
+    def __init__(self, maps: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> None:
+        self._maps = maps
+        self._latest: tuple[int, NDArray[np.float32]] | None = None
+        first = self.depth_at(0)
+        self.shape = (len(maps), *first.shape)
+        bands = np.unique(_bands(first))[::-1]
+        self.depth = ((bands + 0.5) / BANDS).astype(np.float32)
+        self._label = np.abs(np.arange(BANDS)[:, None] - bands).argmin(1).astype(np.uint8)  # the nearest that there is
+
+    def labels_at(self, index: int) -> NDArray[np.uint8]:
+        """``(H, W)``, the band of each pixel of frame ``index``."""
+        return self._label[_bands(self.depth_at(index))]
+
+    def depth_at(self, index: int) -> NDArray[np.float32]:
+        """``(H, W)``, the map of frame ``index``."""
+        if self._latest is None or self._latest[0] != index:
+            self._latest = index, self._maps[index]
+        return self._latest[1]
+
+
+def _bands(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Number of the band of each pixel, 0 the nearest."""
+    return np.clip(depth * BANDS, 0, BANDS - 1).astype(np.uint8)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import overload
 
 import cv2
 import numpy as np
@@ -20,10 +21,11 @@ from torch import Tensor
 
 from robustvos.corruptions.base import PRESET_SEVERITY, ClipSpec, Corruption
 from robustvos.corruptions.blur import MIN_SCALE
-from robustvos.corruptions.layers import Layers
+from robustvos.corruptions.layers import DepthLayers, Layers
 from robustvos.errors import UnknownName
 
 Pixels = NDArray[np.float32]
+AnyLayers = Layers | DepthLayers
 EDGE = 0.7
 """Standard deviation, pixels, by which the borders between layers are softened."""
 PENUMBRA = 0.05
@@ -35,17 +37,17 @@ class LocalCorruption(Corruption):
 
     Args:
         clip: The clip.
-        layers: Its things; as many frames of labels as the clip is long, of its size.
+        layers: Its things; as many frames as the clip is long, of its size.
 
     Raises:
         ValueError: If the layers do not fit the clip.
     """
 
-    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
         super().__init__(clip)
-        if layers.labels.shape != (clip.length, *clip.size):
+        if layers.shape != (clip.length, *clip.size):
             raise ValueError(
-                f"layers {layers.labels.shape} do not fit clip '{clip.name}' of {clip.length} frames of {clip.size}"
+                f"layers {layers.shape} do not fit clip '{clip.name}' of {clip.length} frames of {clip.size}"
             )
         self.layers = layers
 
@@ -61,7 +63,7 @@ class LocalCorruption(Corruption):
 
     def share(self, hit: NDArray[np.bool_], index: int, softness: float = EDGE) -> Pixels:
         """``(H, W, 1)`` in [0, 1]: where frame ``index`` shows things that are ``hit``, with soft borders."""
-        return blurred(hit[self.layers.labels[index]].astype(np.float32), softness)[..., None]
+        return blurred(hit[self.layers.labels_at(index)].astype(np.float32), softness)[..., None]
 
     def drawn_things(self) -> NDArray[np.bool_]:
         """``(L,)``: a random part of the things; one at least, and of two or more never all."""
@@ -77,7 +79,7 @@ class DepthFog(LocalCorruption):
 
     name = "depth_fog"
 
-    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
         super().__init__(clip, layers)
         rng = self.rng("fog")
         self.density = self.profile("density", rng.uniform(1.8, 2.8)) * clip.strength
@@ -86,10 +88,10 @@ class DepthFog(LocalCorruption):
 
     def degrade(self, pixels: Pixels, index: int) -> Pixels:
         """Blend every thing with the fog before it."""
-        depth = self.layers.depth_of_pixels(index)
+        depth = self.layers.depth_at(index)
         if self.hit is not None:
-            depth = np.where(self.hit[self.layers.labels[index]], depth, np.float32(0.0))
-        if self.hit is not None or self.layers.depth_map is None:
+            depth = np.where(self.hit[self.layers.labels_at(index)], depth, np.float32(0.0))
+        if self.hit is not None or isinstance(self.layers, Layers):
             depth = blurred(depth, EDGE)  # things end more softly than their masks; a map knows where they end
         depth = depth[..., None]
         clear = np.exp(-np.float32(self.density[index]) * depth)
@@ -105,7 +107,7 @@ class LowLight(LocalCorruption):
 
     name = "low_light"
 
-    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
         super().__init__(clip, layers)
         rng = self.rng("light")
         self.gain = np.float32(rng.uniform(0.12, 0.3) ** clip.strength)
@@ -128,7 +130,7 @@ class LocalBlur(LocalCorruption):
 
     name = "local_blur"
 
-    def __init__(self, clip: ClipSpec, layers: Layers, hit: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
         super().__init__(clip, layers)
         sigma = self.rng("blur").uniform(6.0, 10.0) * clip.strength * max(clip.scale, MIN_SCALE)
         self.sigma = np.maximum(self.profile("sigma", sigma), 0.5)
@@ -150,7 +152,7 @@ class LensDrops(LocalCorruption):
 
     name = "lens_drops"
 
-    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
         super().__init__(clip, layers)
         rng, (height, width) = self.rng("drops"), clip.size
         count = max(1, round(int(rng.integers(5, 10)) * clip.strength))
@@ -185,7 +187,7 @@ class Mixed(LocalCorruption):
 
     name = "mixed"
 
-    def __init__(self, clip: ClipSpec, layers: Layers) -> None:
+    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
         super().__init__(clip, layers)
         rng, count = self.rng("fates"), len(layers.depth)
         fates = np.concatenate([rng.permutation(4) for _ in range(count // 4 + 1)])[:count]
@@ -212,7 +214,7 @@ LOCAL_CORRUPTIONS: dict[str, type[LocalCorruption]] = {
 def corrupt_locally(
     frames: Tensor,
     name: str,
-    layers: Layers,
+    layers: AnyLayers,
     *,
     clip_name: str,
     seed: int = 0,
@@ -238,11 +240,65 @@ def corrupt_locally(
         UserError: If the severity is outside (0, 5].
         ValueError: If shapes do not fit.
     """
+    size = int(frames.shape[-2]), int(frames.shape[-1])
+    return _prepared(name, layers, clip_name, seed, severity, size).apply(frames, indices)
+
+
+class LocallyCorruptedFrames(Sequence[Tensor]):
+    """A video's frames, each degraded when it is asked for; nothing is kept.
+
+    Args:
+        frames: The clean frames, ``(3, H, W)`` uint8 each; may read from disk.
+        name: Key of :data:`LOCAL_CORRUPTIONS`.
+        layers: Of the whole video.
+        clip_name: Identity of the video; part of every seed.
+        seed: Seed of the experiment.
+        severity: In (0, 5]; 3 is what the classes say.
+
+    Raises:
+        UnknownName: If there is no such degradation.
+        UserError: If the severity is outside (0, 5].
+        ValueError: If there are not as many layers as frames.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Tensor],
+        name: str,
+        layers: AnyLayers,
+        *,
+        clip_name: str,
+        seed: int = 0,
+        severity: float = PRESET_SEVERITY,
+    ) -> None:
+        if layers.shape[0] != len(frames):
+            raise ValueError(f"{layers.shape[0]} layers for the {len(frames)} frames of '{clip_name}'")
+        self.frames = frames
+        self._corruption = _prepared(name, layers, clip_name, seed, severity, layers.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        """Frame ``index``, ``(3, H, W)`` uint8, equal to that frame of :func:`corrupt_locally` on the whole video."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        return self._corruption.apply(self.frames[position][None], [position])[0]
+
+
+def _prepared(
+    name: str, layers: AnyLayers, clip_name: str, seed: int, severity: float, size: tuple[int, int]
+) -> LocalCorruption:
     if name not in LOCAL_CORRUPTIONS:
         raise UnknownName.of("local corruption", name, LOCAL_CORRUPTIONS)
-    length = len(layers.labels)
-    spec = ClipSpec(clip_name, length, (int(frames.shape[-2]), int(frames.shape[-1])), seed, severity)
-    return LOCAL_CORRUPTIONS[name](spec, layers).apply(frames, indices)
+    return LOCAL_CORRUPTIONS[name](ClipSpec(clip_name, layers.shape[0], size, seed, severity), layers)
 
 
 def random_part(rng: np.random.Generator, count: int) -> NDArray[np.bool_]:

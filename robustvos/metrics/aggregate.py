@@ -61,7 +61,7 @@ def aggregate(
         ``{"overall": {metric: estimate}, "by": {tag: {value: {metric: estimate}}}, "sequences": {name: {metric: mean}},
         "sequence_means": {metric: estimate}}``; see :func:`estimate`. A sequence is a clip under one corruption
         (``clip@fog``), its score the mean over its objects, and in ``sequence_means`` every sequence weighs the same.
-        ``flat``: ``{metric: mean}`` over all frames of all objects, each frame of each object weighing the same.
+        With ``objects`` also ``flat``: ``{metric: mean}`` over all frames of all objects, each weighing the same.
         Where objects have the tag ``class``, also ``class_means``: ``{metric: ...}`` of
         :func:`~robustvos.metrics.class_means.class_mean`.
     """
@@ -77,7 +77,8 @@ def aggregate(
     sequences = _sequences(objects, metrics)
     aggregates["sequences"] = {name: record["scores"] for name, record in sequences.items()}
     aggregates["sequence_means"] = table(list(sequences.values()))
-    aggregates["flat"] = {metric: _flat_mean(objects, metric) for metric in metrics}
+    if unit == "objects":  # amodal figures are no means over frames
+        aggregates["flat"] = {metric: _flat_mean(objects, metric) for metric in metrics}
     if CLASS_TAG in by:
         aggregates["class_means"] = {m: class_mean(objects, m, seed=seed, resamples=resamples) for m in metrics}
     return aggregates

@@ -157,7 +157,7 @@ def _differences(
     return Table(
         kind="differences",
         title=f"{title}: {metric}, difference from {reference}",
-        caption="Paired on the same clips and objects, in points, with the 95 % interval (bootstrap over clips).",
+        caption="Paired on the same clips, mean over objects, in points, with the 95 % interval (bootstrap over clips).",
         columns=tuple(column.heading for column in columns),
         rows=tuple(lines),
         metrics=(metric,) * len(columns),

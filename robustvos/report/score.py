@@ -53,7 +53,8 @@ def score_folders(
     Args:
         pred: ``<pred>/<sequence>/<frame>.png``, indexed masks; or the folder of a single sequence.
         gt: The same for the truth; or a dataset's root, which holds ``Annotations``.
-        protocol: ``davis`` or ``release``; see :mod:`robustvos.metrics.rules`.
+        protocol: ``davis`` or ``release``, the latter as ``test`` has it for folders in DAVIS layout; see
+            :mod:`robustvos.metrics.rules`.
         skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
         out: Folder for ``scores.csv`` (one line per object) and ``global_scores.csv``; nothing is written if None.
         sequences: Score these alone; all of the truth if None.
@@ -70,7 +71,7 @@ def score_folders(
         UnknownName: If there is no such protocol.
         UserError: If the scores cannot be written.
     """
-    rules = replace(rules_of(protocol), skip_first_last=skip_first_last)
+    rules = replace(rules_of(protocol, release_contour="square"), skip_first_last=skip_first_last)
     jobs = find_jobs(Path(pred), Path(gt), sequences, rules)
     scored = sorted(_score_all(jobs, workers, progress), key=lambda pair: pair[0])
     objects = [record for _, (records, _) in scored for record in records]

@@ -176,7 +176,7 @@ def _objection(section: Section, published: Published) -> str:
     if section.protocol != published.protocol:
         return f"they were made with the protocol '{published.protocol}', those with '{section.protocol}'"
     clips = max(len({entry["clip"] for entry in _part(run, published.category)}) for _, run in section.runs)
-    if clips < published.clips:
+    if clips != published.clips:
         part = f" of category {published.category}" if published.category else ""
         return f"{clips} clips{part} were tested here, {published.clips} in the paper"
     return ""

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,17 +65,19 @@ def discard_folder(path: str | os.PathLike[str]) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(parent: str | os.PathLike[str], of: str | None = None) -> None:
+def remove_leftovers(parent: str | os.PathLike[str], of: Collection[str] | None = None) -> None:
     """Delete what killed processes left half-written in ``parent``.
 
     Args:
         parent: Folder; nothing happens if it does not exist.
-        of: Name of a folder in ``parent``: only what was to become it. None: everything, files too; not for use while
-            others are writing there.
+        of: Names of folders in ``parent``: only what was to become one of them. None: everything, files too; not for use
+            while others are writing there.
     """
     folder = Path(parent)
-    pattern = ".*.tmp" if of is None else f"{_prefix(folder / of)}.*.tmp"
-    for leftover in folder.glob(pattern) if folder.is_dir() else ():
+    prefixes = None if of is None else {_prefix(folder / name) for name in of}
+    for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
+        if prefixes is not None and leftover.name.rsplit(".", 2)[0] not in prefixes:
+            continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:

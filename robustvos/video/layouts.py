@@ -53,7 +53,6 @@ def find_sequences(
     root: str | os.PathLike[str],
     *,
     image_set: str | os.PathLike[str] | None = None,
-    annotated: bool = True,
     annotations: str | os.PathLike[str] | None = None,
 ) -> tuple[SequenceRecord, ...]:
     """Every video under ``root``, in natural order.
@@ -62,7 +61,6 @@ def find_sequences(
         root: Folder that holds ``JPEGImages`` and ``Annotations``; each may have a ``480p`` folder in between.
         image_set: Text file with one video name per line, or one frame as DAVIS 2016 has them, that limits which videos
             are looked for and orders them. Absolute, or relative to ``root/ImageSets`` or ``root``, e.g. ``2017/val.txt``.
-        annotated: Whether each video needs at least one annotated frame.
         annotations: Folder that holds ``Annotations``; None: ``root``. Copies with other frames may share them.
 
     Raises:
@@ -72,13 +70,12 @@ def find_sequences(
     base = Path(root)
     frames_root = resolve_folder(base, "JPEGImages")
     truth = base if annotations is None else Path(annotations)
-    has_annotations = annotated or (truth / "Annotations").is_dir()
-    masks_root = resolve_folder(truth, "Annotations") if has_annotations else None
+    masks_root = resolve_folder(truth, "Annotations")
     names = _read_image_set(base, image_set) if image_set else [folder.name for folder in list_folders(frames_root)]
     if not names:
         raise DataNotFound(f"{frames_root} holds no video folder; {_ADVICE}")
     missing = [name for name in names if not (frames_root / name).is_dir()]
-    found = [_record(name, frames_root, masks_root, annotated=annotated) for name in names]
+    found = [_record(name, frames_root, masks_root) for name in names]
     broken = {name: video for name, video in zip(names, found, strict=True) if isinstance(video, _Broken)}
     if broken and len(missing) == len(broken):
         raise DataNotFound(
@@ -134,7 +131,7 @@ def _videos_of_frames(lines: Sequence[str]) -> list[str]:
     []
     """
     frames = [PurePosixPath(line.split()[0].lstrip("/")) for line in lines]
-    are_frames = all(path.parts[0] == "JPEGImages" and path.suffix.lower() in IMAGE_SUFFIXES for path in frames)
+    are_frames = all(path.parts[:1] == ("JPEGImages",) and path.suffix.lower() in IMAGE_SUFFIXES for path in frames)
     return list(dict.fromkeys(path.parent.name for path in frames)) if are_frames else []
 
 
@@ -146,13 +143,13 @@ class _Broken:
     message: str
 
 
-def _record(name: str, frames_root: Path, masks_root: Path | None, *, annotated: bool) -> SequenceRecord | _Broken:
+def _record(name: str, frames_root: Path, masks_root: Path) -> SequenceRecord | _Broken:
     frames = list_files(frames_root / name, IMAGE_SUFFIXES) if (frames_root / name).is_dir() else []
     if not frames:
         return _Broken("no frames", f"looked for frames in {frames_root / name}, found none; {_ADVICE}")
-    folder = masks_root / name if masks_root is not None else None
-    masks = {path.stem: path for path in list_files(folder, (".png",))} if folder and folder.is_dir() else {}
-    if annotated and not masks:
+    folder = masks_root / name
+    masks = {path.stem: path for path in list_files(folder, (".png",))} if folder.is_dir() else {}
+    if not masks:
         return _Broken("no annotations", f"looked for annotations (.png) in {folder}, found none; {_ADVICE}")
     strays = sorted(set(masks) - {frame.stem for frame in frames})
     if strays:

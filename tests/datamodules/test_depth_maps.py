@@ -9,9 +9,10 @@ import torch
 
 from datamodules.corrupted_vos import CorruptedVOS
 from datamodules.corruption import Corruption
+from datamodules.depth_maps import depth_layers
 from datamodules.vos_clips import TrainingClips
 from datamodules.vos_videos import EvaluationVideos
-from robustvos.corruptions import LOCAL_CORRUPTIONS
+from robustvos.corruptions import LOCAL_CORRUPTIONS, corrupt_locally
 from robustvos.errors import BadVideo, DataNotFound, UserError
 
 LOCAL = tuple(LOCAL_CORRUPTIONS)
@@ -28,9 +29,11 @@ def write_depth(folder: Path, tree, dtype=np.uint16) -> Path:
     return folder
 
 
-def videos_of(tree, depth: Path | None, *conditions: str):
+def videos_of(tree, depth: Path | None, *conditions: str, video: str | None = None):
+    """Videos by condition, the last of each; or the one of that name, under the last condition."""
     test = EvaluationVideos(conditions=("clean", *conditions), severity=5.0)
-    return {video.corruption: video for video in CorruptedVOS(tree.root, test=test, depth=depth).test_dataloader()}
+    found = list(CorruptedVOS(tree.root, test=test, depth=depth, videos=video).test_dataloader())
+    return found[-1] if video is not None else {one.corruption: one for one in found}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -74,7 +77,27 @@ def test_a_missing_or_unfit_depth_map_is_named(tree, tmp_path):
     ):
         victim.write_bytes(content)
         with pytest.raises(BadVideo, match=f"bear/00002.png is {said}"):
-            videos_of(tree, depth, "depth_fog")
+            list(videos_of(tree, depth, "depth_fog", video="bear").frames)
     victim.unlink()
-    with pytest.raises(DataNotFound, match="looked for the depth map .*bear/00002.png, found none; --data.depth names"):
+    with pytest.raises(DataNotFound, match="depth maps of 6 frames in .*bear, 1 are missing: 00002.png; --data.depth"):
         videos_of(tree, depth, "depth_fog")
+
+
+@pytest.mark.parametrize("reverse", [0.0, 1.0])
+def test_a_training_clip_suffers_as_that_part_of_the_video(make_tree, moving_boxes, tmp_path, reverse):
+    made = make_tree("square")
+    made.video("walk", moving_boxes(24, (48, 48)), (48, 48))
+    depth = tmp_path / "depth"
+    for t in range(24):  # the near part grows from frame to frame
+        path = depth / "walk" / f"{t:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.where(np.arange(48) < 2 * t, 0, 255).astype(np.uint8)[None].repeat(48, 0))
+    fog = Corruption(names=("depth_fog",))
+    train = TrainingClips(frames=4, frames_per_batch=4, size=48, corruption=fog, reverse=reverse)
+    clip = CorruptedVOS(made.root, train=train, depth=depth).train_dataloader().dataset[0]
+    shown = int(clip.name.split("/")[-2])
+    places = [shown - t for t in range(4)] if reverse else [shown + t for t in range(4)]
+    frames = torch.stack(list(next(iter(CorruptedVOS(made.root).test_dataloader())).frames))[places]
+    layers = depth_layers(depth, [Path(f"walk/{t:05d}.jpg") for t in range(24)], (48, 48))
+    expected = corrupt_locally(frames, "depth_fog", layers, clip_name=clip.name, indices=places)
+    assert torch.equal(clip.frames, expected)

@@ -200,7 +200,7 @@ def test_clips_can_be_degraded_thing_by_thing():
     videos = ShapesVideos(EvaluationClips(clips=2, frames=3, conditions=("clean", "mixed")), 48, "val")
     clear, mixed = videos[1], videos[3]
     assert (mixed.name, mixed.corruption) == (clear.name, "mixed")
-    assert not torch.equal(torch.stack(mixed.frames), torch.stack(clear.frames))
+    assert not torch.equal(torch.stack(list(mixed.frames)), torch.stack(clear.frames))
 
 
 def test_local_corruptions_need_layers():

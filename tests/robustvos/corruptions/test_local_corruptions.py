@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from robustvos.corruptions import LOCAL_CORRUPTIONS, Layers, corrupt_locally
+from robustvos.corruptions import LOCAL_CORRUPTIONS, DepthLayers, Layers, LocallyCorruptedFrames, corrupt_locally
 from robustvos.corruptions.base import ClipSpec
 from robustvos.corruptions.local import DepthFog, LensDrops, LocalBlur, LowLight, Mixed, random_part
 from robustvos.errors import UnknownName, UserError
@@ -121,7 +121,7 @@ def test_a_part_is_never_all_or_nothing():
 
 def test_depth_maps_serve_as_layers(clip):
     depth = np.linspace(0, 1, SIZE[1], dtype=np.float32)[None, None].repeat(LENGTH, 0).repeat(SIZE[0], 1)
-    foggy = corrupt_locally(torch.full_like(clip, 20), "depth_fog", Layers.from_depth(depth), clip_name="a").float()
+    foggy = corrupt_locally(torch.full_like(clip, 20), "depth_fog", DepthLayers(depth), clip_name="a").float()
     columns = foggy.mean((0, 1, 2))
     assert columns[70] > columns[40] > columns[2]
 
@@ -140,10 +140,50 @@ def test_unfit_arguments_are_refused(clip, layers):
 def test_fog_follows_a_depth_map_pixel_by_pixel():
     """Layers are cut out of the map; the fog must not show where."""
     ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (1, 16, 1))
-    foggy = DepthFog(ClipSpec("a", 1, (16, 64)), Layers.from_depth(ramp))
+    foggy = DepthFog(ClipSpec("a", 1, (16, 64)), DepthLayers(ramp))
     grey = torch.zeros(1, 3, 16, 64, dtype=torch.uint8)
     row = foggy.apply(grey)[0, 0, 8].double().numpy()
     clear = np.exp(-float(foggy.density[0]) * np.linspace(0, 1, 64))
     np.testing.assert_allclose(row, float(foggy.light) * (1 - clear), atol=1.0)
-    with pytest.raises(ValueError, match="depth map is"):
-        Layers(np.zeros((1, 4, 4), np.uint8), np.ones(1, np.float32), ramp)
+
+
+@pytest.mark.parametrize("name", ["low_light", "local_blur"])
+def test_of_a_depth_map_with_few_levels_a_part_suffers_and_a_part_does_not(name):
+    """Bands that no pixel has must not be drawn, or nothing would be degraded, or everything."""
+    halves = np.zeros((1, 32, 64), np.float32)
+    halves[..., 32:] = 1.0
+    layers = DepthLayers(halves)
+    assert sorted(layers.depth) == pytest.approx([1 / 16, 15 / 16])
+    frames = torch.randint(60, 200, (1, 3, 32, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for number in range(30):
+        out = corrupt_locally(frames, name, layers, clip_name=f"{number}", severity=1.0)
+        change = (out.float() - frames.float()).abs().mean((0, 1, 2))
+        left, right = change[:24].mean(), change[40:].mean()
+        assert max(left, right) > 4 and min(left, right) < 0.5 * max(left, right)
+
+
+@pytest.mark.parametrize("name", LOCAL_CORRUPTIONS)
+def test_frames_degraded_one_by_one_are_those_of_the_whole_clip(clip, layers, name):
+    whole = corrupt_locally(clip, name, layers, clip_name="a", severity=4.0)
+    single = LocallyCorruptedFrames(list(clip), name, layers, clip_name="a", severity=4.0)
+    assert len(single) == len(clip)
+    assert torch.equal(single[-1], whole[-1]) and torch.equal(torch.stack(single[1:3]), whole[1:3])
+    with pytest.raises(ValueError, match="layers for the 1 frames"):
+        LocallyCorruptedFrames(list(clip[:1]), name, layers, clip_name="a")
+
+
+def test_depth_maps_are_read_when_they_are_asked_for():
+    asked: list[int] = []
+
+    class Maps(list):
+        def __getitem__(self, index):
+            asked.append(index)
+            return super().__getitem__(index)
+
+    maps = Maps(np.tile(np.linspace(0, 1, 16, dtype=np.float32), (8, 1)) for _ in range(50))
+    frames = LocallyCorruptedFrames(
+        [torch.zeros(3, 8, 16, dtype=torch.uint8)] * 50, "mixed", DepthLayers(maps), clip_name="a"
+    )
+    assert asked == [0]
+    frames[7]
+    assert asked == [0, 7]

@@ -67,13 +67,11 @@ def test_masks_are_read_lazily_by_id(tmp_path: Path) -> None:
         masks[0]
 
 
-def test_videos_without_annotations_are_an_error_unless_allowed(tmp_path: Path) -> None:
+def test_videos_without_annotations_are_an_error(tmp_path: Path) -> None:
     dataset(tmp_path)
     image(tmp_path / "JPEGImages" / "cat" / "00000.jpg")
     with pytest.raises(DataNotFound, match=r"looked for annotations \(\.png\) in .*cat, found none"):
         find_sequences(tmp_path)
-    records = {record.name: record for record in find_sequences(tmp_path, annotated=False)}
-    assert records["cat"].annotation_paths == (None,)
 
 
 def test_missing_folders_say_what_was_looked_for_and_found(tmp_path: Path) -> None:
@@ -85,8 +83,9 @@ def test_missing_folders_say_what_was_looked_for_and_found(tmp_path: Path) -> No
     (tmp_path / "JPEGImages").mkdir()
     with pytest.raises(DataNotFound, match=r"looked for .*Annotations"):
         find_sequences(tmp_path)
+    (tmp_path / "Annotations").mkdir()
     with pytest.raises(DataNotFound, match="holds no video folder"):
-        find_sequences(tmp_path, annotated=False)
+        find_sequences(tmp_path)
 
 
 def test_half_copied_videos_are_told(tmp_path: Path) -> None:
