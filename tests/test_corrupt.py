@@ -252,6 +252,33 @@ def test_frames_of_video_files_are_counted_as_their_headers_say(tmp_path, capsys
     assert "about 13 frames and those of 1 video files whose headers do not say" in capsys.readouterr().out
 
 
+def test_a_worker_that_is_killed_is_one_line_and_the_next_run_goes_on(dataset, tmp_path):
+    """It dies with the lock of the count of frames, as one that is killed at the wrong moment would."""
+    code = (
+        "import os, sys; import robustvos.commands.corrupt as c\n"
+        "def dies(job):\n    c._written.get_lock().acquire(); os._exit(9)\n"
+        "c._whole = dies\n"
+        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    script = tmp_path / "dies.py"
+    script.write_text(f"import sys\nsys.path.insert(0, {str(cli.CONFIGS.parent)!r})\n" + guarded(code))
+    arguments = ["corrupt", str(dataset), str(tmp_path / "out"), "--corruption", "fog", "--workers", "2"]
+    ended = subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.strip().splitlines()[-1].startswith("error: a worker was killed")
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+
+
+def guarded(code: str) -> str:
+    """For a script whose workers are spawned: they import it, too."""
+    *setup, run = code.split("\nimport cli; ")
+    return "\n".join(setup) + "\nif __name__ == '__main__':\n    import cli; " + run + "\n"
+
+
 def test_dry_run_counts_and_writes_nothing(dataset, tmp_path, capsys):
     assert corrupt(dataset, tmp_path / "out", "--dry_run") == 0
     text = capsys.readouterr().out

@@ -60,6 +60,8 @@ def test_clips_in_turn_are_each_under_one_condition_and_the_same_as_under_it_alo
     assert [video.corruption for video in turned] == ["clean", "low_light", "fog"] * 2 + ["clean"]
     assert len({video.name for video in turned}) == 7
     dim = ShapesVideos(EvaluationClips(clips=7, frames=2, conditions=("low_light",)), 48, "test")
+    with pytest.raises(UserError, match="2 clips in turn cannot have 3 conditions"):
+        EvaluationClips(clips=2, conditions=conditions, in_turn=True)
     for number in (1, 4):
         assert dim[number].name == turned[number].name
         assert torch.equal(torch.stack(list(dim[number].frames)), torch.stack(list(turned[number].frames)))

@@ -283,3 +283,8 @@ def test_model_without_pointers_in_its_memory_is_refused(nano):
 
 def test_adapter_follows_the_train_mode_of_its_host(nano):
     assert not MoGA(rank=3).attach(nano).training
+
+
+def test_gates_that_are_not_there_cannot_be_standardised():
+    with pytest.raises(UserError, match="standardise is true, but conditioning none has no gates"):
+        MoGA(conditioning="none", standardise=True)

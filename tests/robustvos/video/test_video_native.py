@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from robustvos.errors import BadMask, BadVideo, DataNotFound, UnknownName, UserError
-from robustvos.video.atomic_folder import atomic_folder
+from robustvos.video.atomic_folder import atomic_folder, remove_leftovers
 from robustvos.video.native import find_native_clips, read_native_clip
 from robustvos.video.native_writer import write_native_clip
 from robustvos.video.occlusion_levels import FrameOcclusion
@@ -225,3 +225,14 @@ def test_first_of_two_writers_wins(tmp_path):
             (fast / "who").write_text("fast")
     assert (tmp_path / "made" / "who").read_text() == "fast"
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_leftovers_are_found_by_what_they_were_to_become(tmp_path):
+    begun = {name: atomic_folder(tmp_path / name) for name in ("a", "b", "c")}
+    folders = {name: making.__enter__() for name, making in begun.items()}
+    (tmp_path / "whole").mkdir()
+    remove_leftovers(tmp_path, of={"a", "c", "never begun"})
+    assert [folder.exists() for folder in folders.values()] == [False, True, False]
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    remove_leftovers(tmp_path / "nowhere")
