@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from statistics import fmean
 
@@ -157,15 +157,15 @@ def _alone(jobs: Sequence[Job]) -> Iterator[int]:
 def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
     # spawned, not forked: threads of torch do not survive a fork
     context = multiprocessing.get_context("spawn")
-    written, told = context.Value("q", 0), 0
+    written, told = context.RawArray("q", len(jobs)), 0  # frames of each job: no lock, which a killed worker would keep
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(written,)) as pool:
-        waiting = {pool.submit(_whole, job) for job in jobs}
+        waiting = {pool.submit(_whole, job, number) for number, job in enumerate(jobs)}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=_GLANCE_S)
                 for future in done:
                     future.result()
-                now = written.get_obj().value  # without the lock, which a killed worker would keep
+                now = sum(written)
                 yield now - told
                 told = now
         except BrokenProcessPool as error:
@@ -179,17 +179,16 @@ def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
 
 
 _GLANCE_S = 0.2
-_written: Synchronized[int]  # frames by all workers
+_written: ctypes.Array[ctypes.c_longlong]  # the parent's
 
 
-def _begin(written: Synchronized[int]) -> None:
+def _begin(written: ctypes.Array[ctypes.c_longlong]) -> None:
     global _written
     _written = written
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-def _whole(job: Job) -> None:
+def _whole(job: Job, number: int) -> None:
     for frames in write_video(*job):
-        with _written.get_lock():
-            _written.value += frames
+        _written[number] += frames
