@@ -101,7 +101,7 @@ class ResultsWriter(VideoCallback):
             "base": module.config.variant,
             "base_hash": module.base.hash,
             "dataset": _dataset_name(data, trainer, self.dataset),
-            "skip_first_last": module.skips_ends,
+            "skip_first_last": module.rules.skip_first_last,
             "protocol": module.protocol if task == "modal" else "realvas",
             "prompt": _prompt_of(data, "test" if trainer.state.fn == "test" else "val"),
             "seed": module.seed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 import cv2
 import numpy as np
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 from robustvos.corruptions import DepthLayers
 from robustvos.errors import BadVideo, DataNotFound
 from robustvos.video.naming import name_some
-
-Map = NDArray[np.float32]
 
 
 def depth_layers(folder: Path, frames: Sequence[Path], size: tuple[int, int]) -> DepthLayers:
@@ -37,10 +34,10 @@ def depth_layers(folder: Path, frames: Sequence[Path], size: tuple[int, int]) ->
             f"looked for depth maps of {len(files)} frames in {files[0].parent}, {len(missing)} are missing: "
             f"{name_some(missing)}; --data.depth names a folder with VIDEO/FRAME.png, grey, the brighter the farther"
         )
-    return DepthLayers(_DepthMaps(files, size))
+    return DepthLayers(_Files(files, size))
 
 
-class _DepthMaps(Sequence[Map]):
+class _Files:
     """Item ``t`` is ``(H, W)`` float32 in [0, 1], read when it is asked for."""
 
     def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
@@ -49,15 +46,7 @@ class _DepthMaps(Sequence[Map]):
     def __len__(self) -> int:
         return len(self.files)
 
-    @overload
-    def __getitem__(self, index: int) -> Map: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Map]: ...
-
-    def __getitem__(self, index: int | slice) -> Map | list[Map]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
         path = self.files[index]
         encoded = np.frombuffer(path.read_bytes(), np.uint8)
         depth = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None

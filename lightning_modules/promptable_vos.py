@@ -17,8 +17,7 @@ from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.errors import CheckpointMismatch, UserError
-from robustvos.metrics.functional.contours import ContourMap
-from robustvos.metrics.rules import rules_of
+from robustvos.metrics.rules import ScoringRules, rules_of
 from robustvos.metrics.tasks import Scored
 from robustvos.restoration import Restorer
 from robustvos.sam2.build import build_sam2
@@ -74,7 +73,7 @@ class PromptableVOS(L.LightningModule):
                 "train_base is for making a base, without an adapter; to tune all of one, use --model finetune"
             )
         self.restorer = restorer.prepare() if restorer is not None else None
-        self.rules = rules_of(protocol)
+        rules_of(protocol)  # refuses what is not known
         self.protocol = protocol
         self.config = sam2
         self.sam2 = build_sam2(sam2, recipe.sampling)
@@ -233,15 +232,14 @@ class PromptableVOS(L.LightningModule):
         return getattr(getattr(self.trainer, "datamodule", None), "task", "modal")
 
     @property
-    def skips_ends(self) -> bool:
-        """Whether first and last frames do not count: the dataset says so, and the protocol has nothing against it."""
-        wanted = getattr(getattr(self.trainer, "datamodule", None), "skip_first_last", False)
-        return bool(wanted) and not self.rules.scores_ends
+    def rules(self) -> ScoringRules:
+        """Of the protocol, with what the dataset leaves to itself: whether first and last frames count, for one."""
+        data = getattr(self.trainer, "datamodule", None)
+        rules = rules_of(self.protocol, getattr(data, "release_contour", "cross"))
+        return replace(rules, skip_first_last=getattr(data, "skip_first_last", False) and not rules.scores_ends)
 
     def _evaluate(self, video: Video) -> VideoResult:
-        contour: ContourMap = getattr(getattr(self.trainer, "datamodule", None), "release_contour", "cross")
-        rules = replace(rules_of(self.protocol, contour), skip_first_last=self.skips_ends)
-        scorer = Scorer(video, self.task, rules)
+        scorer = Scorer(video, self.task, self.rules)
         self._track(video, scorer)
         result = scorer.result()
         self._results.append((video.corruption, result))

@@ -28,6 +28,8 @@ from robustvos.errors import UnknownName, UserError
 from robustvos.video.atomic_folder import remove_leftovers
 
 Job = tuple[SourceVideo, Path, Settings]
+_GLANCE_S = 0.2
+"""How often the frames of all workers are counted."""
 
 
 def main(argv: Sequence[str]) -> None:
@@ -178,7 +180,6 @@ def _together(jobs: Sequence[Job], workers: int) -> Iterator[int]:
             raise
 
 
-_GLANCE_S = 0.2
 _written: ctypes.Array[ctypes.c_longlong]  # the parent's
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import overload
 
@@ -56,8 +57,40 @@ def corrupt_clip(
     return prepared.apply(frames, indices)
 
 
-class CorruptedFrames(Sequence[Tensor]):
+class FramesAsAsked(Sequence[Tensor], ABC):
     """A video's frames, each corrupted when it is asked for; nothing is kept.
+
+    Args:
+        frames: The clean frames, ``(3, H, W)`` uint8 each; may read from disk.
+    """
+
+    def __init__(self, frames: Sequence[Tensor]) -> None:
+        self.frames = frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        """Frame ``index``, ``(3, H, W)`` uint8, equal to that frame of the whole clip, corrupted at once."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        frame = self.frames[position]
+        return self._for_size((int(frame.shape[-2]), int(frame.shape[-1]))).apply(frame[None], [position])[0]
+
+    @abstractmethod
+    def _for_size(self, size: tuple[int, int]) -> Corruption:
+        """What corrupts frames of that size."""
+
+
+class CorruptedFrames(FramesAsAsked):
+    """A video's frames under one of the eight, as :func:`corrupt_clip` makes them, each when it is asked for.
 
     Args:
         frames: The clean frames, ``(3, H, W)`` uint8 each; may read from disk.
@@ -82,28 +115,11 @@ class CorruptedFrames(Sequence[Tensor]):
         severity: float = PRESET_SEVERITY,
         preset: str = "intended",
     ) -> None:
-        self.frames = frames
+        super().__init__(frames)
         self._kind = corruption_class(name)
         # The size is known with the first frame; a bad argument is reported now.
         self._spec = ClipSpec(clip_name, max(len(frames), 1), (1, 1), seed, severity, preset)
         self._prepared: Corruption | None = None
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
-        """Frame ``index``, ``(3, H, W)`` uint8, equal to that frame of :func:`corrupt_clip` on the whole clip."""
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        position = range(len(self))[index]
-        frame = self.frames[position]
-        return self._for_size((int(frame.shape[-2]), int(frame.shape[-1]))).apply(frame[None], [position])[0]
 
     def _for_size(self, size: tuple[int, int]) -> Corruption:
         if self._prepared is None or self._prepared.clip.size != size:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,19 @@ class Layers:
         return self.depth[self.labels[index]]
 
 
+class DepthMaps(Protocol):
+    """A depth map for each frame, ``(H, W)`` float32 in [0, 1], 1 farthest: an array ``(T, H, W)``, or what reads them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> NDArray[np.float32]: ...
+
+
 class DepthLayers:
     """Layers cut out of depth maps: bands of equal depth, those of the first frame; the farthest is the background.
 
     Args:
-        maps: One a frame, ``(H, W)`` float32 in [0, 1], 1 farthest: an array ``(T, H, W)``, or a sequence that reads a map
-            when it is asked for.
+        maps: One a frame, taken when it is needed.
 
     Attributes:
         depth: ``(L,)`` float32, the middle of each band that the first map has.
@@ -80,7 +87,7 @@ class DepthLayers:
     [[1.0, 9.0, 15.0]]
     """
 
-    def __init__(self, maps: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> None:
+    def __init__(self, maps: DepthMaps) -> None:
         self._maps = maps
         self._latest: tuple[int, NDArray[np.float32]] | None = None
         first = self.depth_at(0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import overload
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from robustvos.corruptions.base import PRESET_SEVERITY, ClipSpec, Corruption
 from robustvos.corruptions.blur import MIN_SCALE
+from robustvos.corruptions.clip import FramesAsAsked
 from robustvos.corruptions.layers import DepthLayers, Layers
 from robustvos.errors import UnknownName
 
@@ -244,8 +244,8 @@ def corrupt_locally(
     return _prepared(name, layers, clip_name, seed, severity, size).apply(frames, indices)
 
 
-class LocallyCorruptedFrames(Sequence[Tensor]):
-    """A video's frames, each degraded when it is asked for; nothing is kept.
+class LocallyCorruptedFrames(FramesAsAsked):
+    """A video's frames as :func:`corrupt_locally` makes them, each when it is asked for.
 
     Args:
         frames: The clean frames, ``(3, H, W)`` uint8 each; may read from disk.
@@ -273,24 +273,11 @@ class LocallyCorruptedFrames(Sequence[Tensor]):
     ) -> None:
         if layers.shape[0] != len(frames):
             raise ValueError(f"{layers.shape[0]} layers for the {len(frames)} frames of '{clip_name}'")
-        self.frames = frames
+        super().__init__(frames)
         self._corruption = _prepared(name, layers, clip_name, seed, severity, layers.shape[1:])
 
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Tensor]: ...
-
-    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
-        """Frame ``index``, ``(3, H, W)`` uint8, equal to that frame of :func:`corrupt_locally` on the whole video."""
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        position = range(len(self))[index]
-        return self._corruption.apply(self.frames[position][None], [position])[0]
+    def _for_size(self, size: tuple[int, int]) -> LocalCorruption:
+        return self._corruption
 
 
 def _prepared(

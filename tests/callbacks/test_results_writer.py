@@ -100,7 +100,7 @@ class Oracle(L.LightningModule):
     """Finds exactly the truth, but for nothing on every third frame."""
 
     config, base = SimpleNamespace(variant="none"), SimpleNamespace(hash="")
-    protocol, seed, adapter, restorer, adapter_origin, skips_ends = "davis", 0, None, None, None, False
+    protocol, seed, adapter, restorer, adapter_origin, rules = "davis", 0, None, None, None, ScoringRules()
 
     def test_step(self, video, batch_idx):
         scorer = Scorer(video, "modal", ScoringRules())
