@@ -6,17 +6,17 @@ two severities shows the same drops, flakes and noise, only stronger.
 
 Frames are rendered one by one even within a batch, and with arithmetic whose result does not depend on how a tensor is
 split over vector lanes or threads (no fused multiply-add, no float reduction, matrix products of short fixed-point
-numbers only). This is what makes frame ``t`` bit-equal however it is asked for.
+numbers only). This is what makes frame ``t`` bit-equal however it is asked for. On a CPU the loops of
+:mod:`robustvos.corruptions.compiled` do the work, on an accelerator torch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -32,7 +32,6 @@ PRESETS = ("intended", "release")
 MAX_SEVERITY = 5.0
 PRESET_SEVERITY = 3.0
 """The severity at which a preset has its own strength."""
-BAND_PIXELS = 1 << 17
 REFERENCE_HEIGHT = 480
 """Short side, in pixels, of the frames that sizes in pixels refer to."""
 
@@ -169,26 +168,11 @@ class Corruption(ABC):
             )
 
 
-def row_bands(frame: Tensor) -> Iterator[slice]:
-    """Split a ``(3, H, W)`` frame's rows so that what is made of one band is small enough to be kept in fast memory.
-
-    On an accelerator the frame is one band.
-    """
-    height, width = frame.shape[-2:]
-    rows = max(1, BAND_PIXELS // width) if frame.device.type == "cpu" else height
-    for top in range(0, height, rows):
-        yield slice(top, top + rows)
-
-
 def as_float(pixels: Tensor) -> Tensor:
     """A contiguous float32 copy."""
     return pixels.to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def round_into(out: Tensor, pixels: Tensor) -> None:
-    """Clamp and round float32 pixels ``(3, H, W)``, half to even, and store them as uint8; they may change in place."""
-    if out.device.type != "cpu":
-        out.copy_(pixels.clamp_(0.0, 255.0).round_())
-        return
-    for plane, target in zip(pixels.clamp_(min=0.0).numpy(), out.numpy(), strict=True):
-        cv2.convertScaleAbs(plane, dst=target)  # rounds, saturates and converts in one pass
+    """Clamp and round float32 pixels, half to even, and store them as uint8; they may change in place."""
+    out.copy_(pixels.clamp_(0.0, 255.0).round_())

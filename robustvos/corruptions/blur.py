@@ -5,19 +5,16 @@ Source: parameters of the RobustPVOS renderer.
 
 from __future__ import annotations
 
-import platform
-
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.corruptions.base import ClipSpec, Corruption, round_into, row_bands
+from robustvos.corruptions import compiled
+from robustvos.corruptions.base import ClipSpec, Corruption, round_into
 
 WEIGHT_SUM = 128
 """Sum of the integer kernel weights: the largest for which 255 times it fits int16."""
-OPENCV_REACH = 5 if platform.machine().lower() in ("x86_64", "amd64") else 3
-"""With larger kernels than 11 x 11 (7 x 7 on other processors) OpenCV takes their Fourier transforms, which is not exact."""
 MIN_SCALE = 0.5
 """Kernels shrink with the frame only to half their 480p length, lest nothing be seen of them on small frames."""
 
@@ -47,10 +44,10 @@ class MotionBlur(Corruption):
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""
         taps = line_kernel(self.length[index], self.direction[index])
-        if frame.device.type == "cpu" and _reach(taps) <= OPENCV_REACH:
-            filter_with_opencv(frame, taps, out)
+        if compiled.serves(frame.device):
+            compiled.line_mean(compiled.planes(frame), frame.shape[1], np.array(taps), compiled.planes(out))
         else:
-            filter_with_torch(frame, taps, out)
+            line_mean(frame, taps, out)
 
 
 class ResamplingBlur(Corruption):
@@ -118,39 +115,17 @@ def line_kernel(length: float, direction: float) -> list[tuple[int, int, int]]:
     return [(int(y), int(x), int(w)) for y, x, w in zip(dy, dx, weights, strict=True) if w > 0]
 
 
-def filter_with_opencv(frame: Tensor, taps: list[tuple[int, int, int]], out: Tensor) -> None:
-    """Weighted means of shifted copies with edges repeated, of a frame ``(3, H, W)`` uint8 on the CPU; twice as fast.
-
-    Up to :data:`OPENCV_REACH` the same to the last bit as :func:`filter_with_torch`: pixels times weights over a power of
-    two are exact in float32, and a quarter of their last place makes the rounding of halves go up.
-    """
-    reach = _reach(taps)
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
-    for dy, dx, weight in taps:
-        kernel[reach + dy, reach + dx] = weight / WEIGHT_SUM
-    for plane, target in zip(frame.numpy(), out.numpy(), strict=True):
-        whole = np.ascontiguousarray(plane)
-        cv2.filter2D(whole, -1, kernel, dst=target, delta=0.25 / WEIGHT_SUM, borderType=cv2.BORDER_REPLICATE)
-
-
-def filter_with_torch(frame: Tensor, taps: list[tuple[int, int, int]], out: Tensor) -> None:
-    """The same in whole numbers, on any device."""
-    reach = _reach(taps)
-    width = frame.shape[2]
+def line_mean(frame: Tensor, taps: list[tuple[int, int, int]], out: Tensor) -> None:
+    """Weighted means of shifted copies, edges repeated, in whole numbers: what :func:`compiled.line_mean` does, by torch."""
+    reach = max(max(abs(dy), abs(dx)) for dy, dx, _ in taps)
+    height, width = frame.shape[1:]
     padded = _pad_with_edge(frame, reach)
-    for rows in row_bands(frame):
-        band = out[:, rows]
-        total = torch.full(band.shape, WEIGHT_SUM // 2, dtype=torch.int16, device=frame.device)  # rounds the shift
-        for dy, dx, weight in taps:
-            top, left = reach + dy + rows.start, reach + dx
-            total.add_(padded[:, top : top + band.shape[1], left : left + width], alpha=weight)
-        total >>= WEIGHT_SUM.bit_length() - 1
-        band.copy_(total)
-
-
-def _reach(taps: list[tuple[int, int, int]]) -> int:
-    """Pixels from the origin to the farthest tap, along either axis."""
-    return max(max(abs(dy), abs(dx)) for dy, dx, _ in taps)
+    total = torch.full(frame.shape, WEIGHT_SUM // 2, dtype=torch.int16, device=frame.device)  # rounds the shift
+    for dy, dx, weight in taps:
+        top, left = reach + dy, reach + dx
+        total.add_(padded[:, top : top + height, left : left + width], alpha=weight)
+    total >>= WEIGHT_SUM.bit_length() - 1
+    out.copy_(total)
 
 
 def _pad_with_edge(frame: Tensor, reach: int) -> Tensor:

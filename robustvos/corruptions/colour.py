@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into, row_bands
+from robustvos.corruptions import compiled
+from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into
+from robustvos.corruptions.compiled import LUMA, OPERATIONS
 
-OPERATIONS = ("brightness", "contrast", "saturation", "hue")
 LEAST_FACTOR = 0.05
 """Brightness, contrast and saturation never fall below this, lest a frame turn black or flat."""
-LUMA = (0.299, 0.587, 0.114)
 
 
 class ColorJitter(Corruption):
@@ -55,9 +55,32 @@ class ColorJitter(Corruption):
         # Contrast needs the frame's mean as it is when contrast's turn comes; a part of the pixels tells it well enough.
         step = 4 if frame[0].numel() > 1 << 16 else 1
         before = steps[: [operation for operation, _ in steps].index("contrast")]
-        mean = _mean_grey(_adjust(frame[:, ::step, ::step], before, 0.0))
-        for rows in row_bands(frame):
-            round_into(out[:, rows], _adjust(frame[:, rows], steps, mean))
+        some = frame[:, ::step, ::step]
+        if compiled.serves(frame.device):
+            grey = compiled.sum_of_grey(compiled.planes(some), *_as_numbers(before, 0.0)) / some[0].numel()
+            compiled.jitter(compiled.planes(frame), *_as_numbers(steps, grey), compiled.planes(out))
+        else:
+            round_into(out, _adjust(frame, steps, _mean_grey(_adjust(some, before, 0.0))))
+
+
+def _as_numbers(steps: list[tuple[str, float]], mean: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What :func:`compiled.jitter` takes: operations, factors, anchors, and the turn of hue."""
+    operations = np.array([OPERATIONS.index(operation) for operation, _ in steps], dtype=np.int64)
+    factors = np.array([_factor(change) for _, change in steps])
+    anchors = np.where(operations == OPERATIONS.index("contrast"), mean, 1.0) * (1.0 - factors)
+    turn = next((_turn(change) for operation, change in steps if operation == "hue"), (0, 0))
+    return operations, factors.astype(np.float32), anchors.astype(np.float32), np.array(turn)
+
+
+def _factor(change: float) -> float:
+    return max(1.0 + change, LEAST_FACTOR)
+
+
+def _turn(change: float) -> tuple[int, int]:
+    """A turn of at most half a circle in thirds, and the rest in 1/128 of a sixth."""
+    turn = min(max(change, -0.5), 0.5)
+    thirds = round(3.0 * turn)
+    return thirds, round((6.0 * turn - 2 * thirds) * 128)
 
 
 def _adjust(frame: Tensor, steps: list[tuple[str, float]], mean: float) -> Tensor:
@@ -67,10 +90,10 @@ def _adjust(frame: Tensor, steps: list[tuple[str, float]], mean: float) -> Tenso
         if operation == "hue":
             if pixels.is_floating_point():
                 pixels = pixels.round_().to(torch.int16)
-            pixels = turn_hue(pixels, min(max(change, -0.5), 0.5))
+            pixels = turn_hue(pixels, change)
             continue
         pixels = pixels if pixels.is_floating_point() else as_float(pixels)
-        factor = max(1.0 + change, LEAST_FACTOR)
+        factor = _factor(change)
         # Each moves the pixels away from, or towards, black, the frame's mean, or their own grey.
         anchor = _grey(pixels).mul_(1.0 - factor) if operation == "saturation" else None
         pixels.mul_(factor)
@@ -96,7 +119,7 @@ def turn_hue(frame: Tensor, turn: float) -> Tensor:
 
     Args:
         frame: ``(3, H, W)`` uint8 or int16, values 0 to 255.
-        turn: Fraction of the circle, in [-0.5, 0.5].
+        turn: Fraction of the circle; beyond half of it is taken as half.
 
     Returns:
         ``(3, H, W)`` int16, values 0 to 255.
@@ -104,8 +127,7 @@ def turn_hue(frame: Tensor, turn: float) -> Tensor:
     >>> turn_hue(torch.tensor([200, 50, 50], dtype=torch.uint8).view(3, 1, 1), 1 / 3).flatten().tolist()
     [50, 200, 50]
     """
-    thirds = round(3.0 * turn)
-    rest = round((6.0 * turn - 2 * thirds) * 128)  # in 1/128 of a sixth, so that 128 times 255 fits int16
+    thirds, rest = _turn(turn)  # 128 times 255 fits int16
     towards = 1 if rest > 0 else -1
     low = frame.amin(0)
     chroma, above = (frame.amax(0) - low).to(torch.int16), (frame - low).to(torch.int16)

@@ -11,13 +11,13 @@ float32 and the result does not depend on fused arithmetic, vector width, thread
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from robustvos.corruptions import compiled
 from robustvos.seeding import generator
 
 FIELD_SIZES = ((1 << 20) - 1, (1 << 20) - 3)
@@ -39,31 +39,35 @@ class NormalNoise:
         self.share = min(round(sigma / 2**0.5 * 32) / 32, 255.0)
         self.places = _places(planes, rng)
 
-    def add_to(self, pixels: Tensor, first: int) -> None:
-        """Add the noise of pixels ``first, first + 1, ...`` (in row order) to contiguous float32 planes, in place.
-
-        Args:
-            pixels: ``(planes, rows, W)`` float32.
-            first: Position in its plane of the first pixel given.
-        """
-        for part, places in enumerate(self.places):
+    def add_to(self, pixels: Tensor) -> None:
+        """Add it to contiguous float32 planes ``(planes, H, W)``, in place."""
+        for part, places in enumerate(self.places.tolist()):
             field = _normal_field(part, pixels.device)
             for plane, place in zip(pixels, places, strict=True):
-                flat = plane.view(-1)
-                for start, stretch in _stretches(field, place + first, len(flat)):
-                    flat[start : start + len(stretch)].add_(stretch, alpha=self.share)
+                plane.view(-1).add_(_cut(field, place, plane.numel()), alpha=self.share)
+
+    def add_into(self, frame: Tensor, out: Tensor) -> None:
+        """Add it to a frame ``(3, H, W)`` uint8 on the CPU, rounded, into ``out``."""
+        fields = (_normal_field(part, frame.device).numpy() for part in (0, 1))
+        compiled.add_fields(compiled.planes(frame), *fields, self.places, np.float32(self.share), compiled.planes(out))
 
 
 class UniformLevels:
     """Independent integers, uniform on ``0 .. LEVELS - 1``, for the pixels of one plane."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        (self.first,), (self.second,) = _places(1, rng)
+        self.places = _places(1, rng)[:, 0]
 
-    def take(self, first: int, count: int, device: torch.device) -> Tensor:
-        """``(count,)`` int32, the values of pixels ``first, first + 1, ...`` in row order."""
-        one, other = _uniform_field(0, device), _uniform_field(1, device)
-        return _cut(one, self.first + first, count) ^ _cut(other, self.second + first, count)
+    def take(self, count: int, device: torch.device) -> Tensor:
+        """``(count,)`` int32, the values of the pixels in row order."""
+        one, other = (_cut(_uniform_field(part, device), int(place), count) for part, place in enumerate(self.places))
+        return (one ^ other).to(torch.int32)
+
+
+def uniform_fields() -> tuple[np.ndarray, np.ndarray]:
+    """The two fields, int16, that :class:`UniformLevels` combines."""
+    first, second = (_uniform_field(part, torch.device("cpu")).numpy() for part in (0, 1))
+    return first, second
 
 
 @lru_cache(maxsize=1)
@@ -72,23 +76,15 @@ def level_quantiles() -> np.ndarray:
     return (np.arange(LEVELS) + 0.5) / LEVELS
 
 
-def _places(planes: int, rng: np.random.Generator) -> list[list[int]]:
-    return [rng.integers(0, size, planes).tolist() for size in FIELD_SIZES]
-
-
-def _stretches(field: Tensor, place: int, count: int) -> Iterator[tuple[int, Tensor]]:
-    """Cut ``count`` samples from ``place`` on, round the end; pieces with their position in the whole."""
-    done = 0
-    while done < count:
-        start = (place + done) % len(field)
-        stretch = field[start : start + count - done]
-        yield done, stretch
-        done += len(stretch)
+def _places(planes: int, rng: np.random.Generator) -> np.ndarray:
+    """``(2, planes)`` int64."""
+    return np.stack([rng.integers(0, size, planes) for size in FIELD_SIZES])
 
 
 def _cut(field: Tensor, place: int, count: int) -> Tensor:
-    pieces = [stretch for _, stretch in _stretches(field, place, count)]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    """``count`` samples from ``place`` on; after the last comes the first."""
+    end = place + count
+    return field[place:end] if end <= len(field) else field.repeat(1 + end // len(field))[place:end]
 
 
 @lru_cache(maxsize=8)
@@ -100,4 +96,4 @@ def _normal_field(part: int, device: torch.device) -> Tensor:
 @lru_cache(maxsize=8)
 def _uniform_field(part: int, device: torch.device) -> Tensor:
     draw = generator("corruptions", "uniform field", part)
-    return torch.randint(LEVELS, (FIELD_SIZES[part],), generator=draw, dtype=torch.int32).to(device)
+    return torch.randint(LEVELS, (FIELD_SIZES[part],), generator=draw, dtype=torch.int32).to(device, torch.int16)

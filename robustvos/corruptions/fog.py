@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into, row_bands
+from robustvos.corruptions import compiled
+from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into
 
 CELLS = 24
 """Lattice cells along the short side of a frame: the finest detail of the fog, the same at every frame size."""
@@ -55,10 +56,12 @@ class Fog(Corruption):
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""
         alpha, light = (Surface(lattice, self.clip.size, frame.device) for lattice in self.lattices(index))
-        for rows in row_bands(frame):
-            # Plain steps, none fused: the same bits on every machine.
-            clear = alpha.at(rows).neg_().add_(1.0)
-            round_into(out[:, rows], as_float(frame[:, rows]).mul_(clear).add_(light.at(rows)))
+        if compiled.serves(frame.device):
+            across = _spline_shares(self.clip.size[1], self.clip.size)
+            lines = alpha.lines.numpy(), light.lines.numpy()
+            compiled.veil(compiled.planes(frame), *lines, *across, compiled.planes(out))
+        else:  # plain steps, none fused: the same bits on every machine
+            round_into(out, as_float(frame).mul_(alpha.image().neg_().add_(1.0)).add_(light.image()))
 
     def lattices(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Opacity in [0, 1] and opacity times intensity (grey levels) on the coarse lattice that covers frame ``index``."""
@@ -120,22 +123,34 @@ class Surface:
         top = 2.0 ** np.ceil(np.log2(max(lattice.max(), 1.0)))
         values = torch.from_numpy(np.round(lattice * (VALUE_GRID / top)).astype(np.float32)).to(device)
         down, self.across = (_spline_weights(extent, size, device) for extent in size)
-        self.lines = (down @ values).mul_(2.0 / WEIGHT_GRID).round_()
-        self.unit = float(top / (2.0 * VALUE_GRID * WEIGHT_GRID))
+        unit = float(top / (2.0 * VALUE_GRID * WEIGHT_GRID))  # a power of two
+        self.lines = (down @ values).mul_(2.0 / WEIGHT_GRID).round_().mul_(unit)
 
-    def at(self, rows: slice) -> Tensor:
-        """``(rows, W)`` float32."""
-        return (self.lines[rows] @ self.across.T).mul_(self.unit)
+    def image(self) -> Tensor:
+        """``(H, W)`` float32."""
+        return self.lines @ self.across.T
+
+
+@lru_cache(maxsize=32)
+def _spline_shares(extent: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Where each cell begins along one side of a frame, and the end; what each pixel takes of its cell's points.
+
+    That is ``(4, extent)`` float32, of the cell's lattice point and the next three: multiples of 1/256 that sum to 1,
+    times 256.
+    """
+    position = (np.arange(extent) + 0.5) * CELLS / min(size)
+    cell = np.floor(position).astype(int)
+    t = position - cell
+    shares = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6.0
+    exact = np.diff(np.round(np.cumsum(shares, axis=0) * WEIGHT_GRID), axis=0, prepend=0.0)
+    return np.searchsorted(cell, np.arange(cell[-1] + 2)), exact.astype(np.float32)
 
 
 @lru_cache(maxsize=32)
 def _spline_weights(extent: int, size: tuple[int, int], device: torch.device) -> Tensor:
-    """``(extent, cells)``, four multiples of 1/256 per row that sum to 1, times 256."""
-    position = (np.arange(extent) + 0.5) * CELLS / min(size)
-    cell = np.floor(position).astype(int)
-    t = position - cell
-    shares = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6.0
-    exact = np.diff(np.round(np.cumsum(shares, axis=1) * WEIGHT_GRID), axis=1, prepend=0.0)
+    """``(extent, cells)``, the same shares in the columns of the lattice points they are of."""
+    edges, shares = _spline_shares(extent, size)
+    cell = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
     weights = np.zeros((extent, _cells(extent, size)), dtype=np.float32)
-    np.put_along_axis(weights, cell[:, None] + np.arange(4), exact.astype(np.float32), axis=1)
+    np.put_along_axis(weights, cell[:, None] + np.arange(4), shares.T, axis=1)
     return torch.from_numpy(weights).to(device)

@@ -10,8 +10,9 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into, row_bands
-from robustvos.corruptions.fields import LEVELS, NormalNoise, UniformLevels, level_quantiles
+from robustvos.corruptions import compiled
+from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into
+from robustvos.corruptions.fields import LEVELS, NormalNoise, UniformLevels, level_quantiles, uniform_fields
 
 
 class GaussNoise(Corruption):
@@ -36,10 +37,12 @@ class GaussNoise(Corruption):
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""
         noise = NormalNoise(self.sigma[index], len(frame), self.rng("noise", index))
-        for rows in row_bands(frame):
-            pixels = as_float(frame[:, rows])
-            noise.add_to(pixels, rows.start * frame.shape[2])
-            round_into(out[:, rows], pixels)
+        if compiled.serves(frame.device):
+            noise.add_into(frame, out)
+            return
+        pixels = as_float(frame)
+        noise.add_to(pixels)
+        round_into(out, pixels)
 
 
 class IsoNoise(Corruption):
@@ -69,19 +72,17 @@ class IsoNoise(Corruption):
         mean = lightness_spread(frame) * self.intensity[index]
         light, hue = UniformLevels(rng), UniformLevels(rng)
         if self.clip.preset == "release":
-            levels = light.take(0, frame[0].numel(), frame.device).view(frame.shape[1:])
-            white = (levels < round(-np.expm1(-mean) * LEVELS)).view(torch.uint8).neg()
-            torch.bitwise_or(frame, white, out=out)
+            _whiten(frame, round(-np.expm1(-mean) * LEVELS), light, out)
             return
         # Float64 tables, one entry per level, are the same on any machine and cheaper than a cosine per pixel.
         steps = np.searchsorted(special.pdtr(np.arange(256), 255.0 * mean), level_quantiles()).clip(max=255)
         turn = special.ndtri(level_quantiles()) * self.angle[index]
-        tables = [
-            torch.from_numpy(table.astype(np.float32)).to(frame.device)
-            for table in (steps / 255.0, np.cos(turn), np.sin(turn) / 3**0.5)
-        ]
-        for rows in row_bands(frame):
-            round_into(out[:, rows], _grain(frame[:, rows], rows.start, tables, light, hue))
+        tables = np.stack([steps / 255.0, np.cos(turn), np.sin(turn) / 3**0.5]).astype(np.float32)
+        if compiled.serves(frame.device):
+            places = light.places, hue.places
+            compiled.grain(compiled.planes(frame), *uniform_fields(), *places, tables, compiled.planes(out))
+        else:
+            round_into(out, _grain(frame, torch.from_numpy(tables).to(frame.device), light, hue))
 
 
 def lightness_spread(frame: Tensor) -> float:
@@ -95,14 +96,22 @@ def lightness_spread(frame: Tensor) -> float:
     return (max(squares / count - (total / count) ** 2, 0.0)) ** 0.5 / 510.0
 
 
-def _grain(band: Tensor, top: int, tables: list[Tensor], light: UniformLevels, hue: UniformLevels) -> Tensor:
-    """Turn the colours of some rows and move them towards white; ``tables``: fraction, cosine, sine / sqrt(3). Float32."""
-    shape = band.shape[1:]
-    place = top * shape[1], shape.numel(), band.device
-    turn = hue.take(*place)
+def _whiten(frame: Tensor, below: int, light: UniformLevels, out: Tensor) -> None:
+    """Turn those pixels white whose level is ``below`` a threshold."""
+    if compiled.serves(frame.device):
+        compiled.whiten(compiled.planes(frame), *uniform_fields(), light.places, below, compiled.planes(out))
+    else:
+        levels = light.take(frame[0].numel(), frame.device).view(frame.shape[1:])
+        torch.bitwise_or(frame, (levels < below).view(torch.uint8).neg(), out=out)
+
+
+def _grain(frame: Tensor, tables: Tensor, light: UniformLevels, hue: UniformLevels) -> Tensor:
+    """What :func:`compiled.grain` does, by torch, not rounded; float32."""
+    shape = frame.shape[1:]
+    turn = hue.take(shape.numel(), frame.device)
     cosine, sine = (table.index_select(0, turn).view(shape) for table in tables[1:])
-    fraction = tables[0].index_select(0, light.take(*place)).view(shape)
-    pixels = as_float(band)
+    fraction = tables[0].index_select(0, light.take(shape.numel(), frame.device)).view(shape)
+    pixels = as_float(frame)
     red, green, blue = pixels
     mean = (red + green).add_(blue).div_(3.0)
     turned = (pixels - mean).mul_(cosine).add_(mean)

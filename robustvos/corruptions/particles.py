@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.corruptions.base import row_bands
+from robustvos.corruptions import compiled
 
 OPAQUE = 127
 """Opacity is a whole number of 127ths-of-about-one (128 is one), so that blending fits int16."""
@@ -96,28 +96,58 @@ def draw(capsules: Capsules, size: tuple[int, int], device: torch.device | str =
     seen = (np.abs(capsules.y - (height - 1) / 2) < reach_y + height / 2) & (opacity >= 1.0)
     seen &= np.abs(capsules.x - (width - 1) / 2) < reach_x + width / 2
     rows = np.stack([capsules.y, capsules.x, capsules.half_length, capsules.slope, capsules.taper, radius, opacity])
-    margin = int(2 * radius.max(initial=0.0)) + 2
+    drawn = rows[:, seen].astype(np.float32)
+    if compiled.serves(device):
+        canvas = np.zeros(size, dtype=np.int16)
+        compiled.stamp(drawn, OPAQUE, canvas)
+        return torch.from_numpy(canvas)
+    return _stamp(drawn, size, device)
+
+
+def cover(
+    frame: Tensor, opacity: Tensor, colour: int, out: Tensor, shadow: float = 0.0, kept_light: int = OPAQUE + 1
+) -> None:
+    """Blend a frame towards a grey level by an opacity map; integer arithmetic.
+
+    Args:
+        frame: ``(3, H, W)`` uint8.
+        opacity: ``(H, W)`` int16, as from :func:`draw`.
+        colour: The grey level.
+        out: Where the blend goes; may be ``frame``.
+        shadow: Pixels whose lightness, the mean of the largest and the smallest channel, is below this are darkened first.
+        kept_light: What those keep, in 128ths.
+    """
+    below = int(np.ceil(2.0 * shadow))
+    if compiled.serves(frame.device):
+        where = compiled.planes(frame), opacity.reshape(-1).numpy()
+        compiled.cover(*where, colour, below, kept_light, compiled.planes(out))
+        return
+    scene = frame.to(torch.int16)
+    if below > 0:
+        dark = (scene.amax(0) + scene.amin(0) < below).to(torch.int16)
+        scene.mul_(dark.mul_(kept_light - 128).add_(128)).add_(64)
+        scene >>= 7
+    light = (opacity * colour).add_(64)  # rounds the shift; with 255 times what is kept at most 32,704
+    scene.mul_(OPAQUE + 1 - opacity).add_(light)
+    scene >>= 7
+    out.copy_(scene)
+
+
+def _stamp(particles: np.ndarray, size: tuple[int, int], device: torch.device | str) -> Tensor:
+    """What :func:`compiled.stamp` does, by torch; ``(H, W)`` int16."""
+    height, width = size
+    margin = int(2 * particles[5].max(initial=0.0)) + 2
     canvas = torch.zeros((height + 2, width + 2 * margin), dtype=torch.int16, device=device)
     # Particles of like extent share one rectangle of candidate pixels.
-    order = np.flatnonzero(seen)[np.argsort((reach_y * radius)[seen], kind="stable")]
-    groups = 1 + min(int((reach_y * radius)[seen].sum() // GROUP_AREA), 3)
-    for group in np.array_split(order, groups):
+    work = (particles[2] + particles[5]) * particles[5]
+    groups = 1 + min(int(work.sum() // GROUP_AREA), 3)
+    for group in np.array_split(np.argsort(work, kind="stable"), groups):
         if len(group):
-            _stamp(canvas, rows[:, group].astype(np.float32), margin, height, width)
+            _stamp_group(canvas, particles[:, group], margin, height, width)
     return canvas[1:-1, margin : margin + width].clamp(max=OPAQUE)
 
 
-def cover(frame: Tensor, opacity: Tensor, colour: int, out: Tensor) -> None:
-    """Blend a ``(3, H, W)`` uint8 frame towards a grey level by an opacity map, into ``out``; integer arithmetic."""
-    for rows in row_bands(frame):
-        kept = OPAQUE + 1 - opacity[rows]
-        light = (opacity[rows] * colour).add_(64)  # rounds the shift; with 255 times what is kept at most 32,704
-        blended = frame[:, rows].to(torch.int16).mul_(kept).add_(light)
-        blended >>= 7
-        out[:, rows] = blended
-
-
-def _stamp(canvas: Tensor, particles: np.ndarray, margin: int, height: int, width: int) -> None:
+def _stamp_group(canvas: Tensor, particles: np.ndarray, margin: int, height: int, width: int) -> None:
     """Draw one group; ``particles`` is ``(7, n)``: y, x, half length, slope, taper, padded radius, opacity."""
     rows = int(np.ceil((particles[2] + particles[5]).max()))
     columns = int(2 * particles[5].max()) + 1

@@ -6,10 +6,9 @@ Source: parameters of the RobustPVOS renderer; ranges of imgaug's ``Snowflakes``
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from robustvos.corruptions.base import ClipSpec, Corruption, row_bands
+from robustvos.corruptions.base import ClipSpec, Corruption
 from robustvos.corruptions.particles import Capsules, Fall, cover, draw
 
 FLAKE_COLOUR = 250
@@ -86,14 +85,4 @@ class Snow(Corruption):
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame."""
         flakes = draw(self.particles(index), self.clip.size, frame.device)
-        self._darken(frame, out)
-        cover(out, flakes, FLAKE_COLOUR, out)
-
-    def _darken(self, frame: Tensor, out: Tensor) -> None:
-        keep = round(128 * (1.0 - self.darkening))
-        for rows in row_bands(frame):
-            band = frame[:, rows].to(torch.int16)
-            dark = (band.amax(0) + band.amin(0) < 2.0 * self.shadow).to(torch.int16)
-            band.mul_(dark.mul_(keep - 128).add_(128)).add_(64)
-            band >>= 7
-            out[:, rows] = band
+        cover(frame, flakes, FLAKE_COLOUR, out, self.shadow, round(128 * (1.0 - self.darkening)))

@@ -11,7 +11,7 @@ from scipy import ndimage, stats
 
 from robustvos.corruptions import CORRUPTIONS, corrupt_clip
 from robustvos.corruptions.base import round_into
-from robustvos.corruptions.blur import OPENCV_REACH, filter_with_opencv, filter_with_torch, line_kernel, resampled
+from robustvos.corruptions.blur import line_kernel, resampled
 from robustvos.corruptions.colour import LUMA, OPERATIONS, turn_hue
 from robustvos.corruptions.fields import UniformLevels
 from robustvos.corruptions.particles import Capsules, cover, draw
@@ -66,27 +66,12 @@ def test_line_kernel_is_a_centred_line_of_its_length(length, direction):
     assert np.sqrt(12 * (along**2 * taps[:, 2]).sum() / 128 + 1) == pytest.approx(length, abs=0.5)
 
 
-@pytest.mark.parametrize("length", [1.0, 2.4, 3.0, 6.9, 2.0 * OPENCV_REACH + 1.0])
-def test_motion_blur_is_the_same_to_the_last_bit_in_opencv_and_torch(length):
-    # few levels, so that many sums lie halfway between two; rows of a permuted array, as a decoder gives them
-    frame = (random_frame(97, 131).permute(1, 2, 0).contiguous() // 64 * 64).permute(2, 0, 1)
-    for direction in np.linspace(0.0, np.pi, 13):
-        taps = line_kernel(length, direction)
-        ours, theirs = torch.empty(2, *frame.shape, dtype=torch.uint8)
-        filter_with_torch(frame, taps, ours)
-        filter_with_opencv(frame, taps, theirs)
-        assert torch.equal(ours, theirs)
-
-
 def test_pixels_are_stored_rounded_half_to_even_and_clamped():
     pixels = torch.cat([torch.arange(-600, 600) / 2, torch.linspace(-9, 270, 1200)]).view(1, 20, 120).repeat(3, 1, 1)
     out = torch.empty(3, 20, 120, dtype=torch.uint8)
     expected = pixels.double().round().clamp(0, 255).to(torch.uint8)
     round_into(out, pixels.clone())
     assert torch.equal(out, expected)
-    wide = torch.zeros(3, 20, 240, dtype=torch.uint8)
-    round_into(wide[:, :, :120], pixels.clone())  # a part of a larger frame
-    assert torch.equal(wide[:, :, :120], expected) and not wide[:, :, 120:].any()
 
 
 @pytest.mark.parametrize("preset", ["intended", "release"])
@@ -123,7 +108,7 @@ def test_noise_of_a_large_frame_does_not_repeat():
 
 def test_uniform_levels_are_uniform_and_independent():
     rng = np.random.default_rng(0)
-    first, second = (UniformLevels(rng).take(0, 200_000, torch.device("cpu")).numpy() for _ in range(2))
+    first, second = (UniformLevels(rng).take(200_000, torch.device("cpu")).numpy() for _ in range(2))
     assert stats.chisquare(np.bincount(first >> 5, minlength=64)).pvalue > 1e-4
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.01
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 
+import numba
 import pytest
 import torch
 
-from robustvos.corruptions import CORRUPTIONS, PRESETS, CorruptedFrames, corrupt_clip
+from robustvos.corruptions import CORRUPTIONS, PRESETS, CorruptedFrames, compiled, corrupt_clip
 
 every_kind = pytest.mark.parametrize(
     ("name", "preset"), [(name, preset) for name in CORRUPTIONS for preset in PRESETS], ids="-".join
@@ -92,6 +93,32 @@ def test_memory_layout_does_not_matter(clip, name, preset):
     interleaved = clip.contiguous(memory_format=torch.channels_last)
     expected = corrupt_clip(clip, name, clip_name="a", preset=preset)
     assert torch.equal(corrupt_clip(interleaved, name, clip_name="a", preset=preset), expected)
+
+
+@every_kind
+@pytest.mark.parametrize("size", [(61, 83), (1, 1), (2, 40), (1100, 1000)], ids=str)  # the last is larger than a field
+def test_compiled_loops_equal_torch_to_the_last_bit(name, preset, size, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8, generator=generator)
+    frames[0] = frames[0] // 64 * 85  # few levels: many halves to round, many colours at the edge of their range
+    for seed, severity in ((0, 3.0), (1, 5.0), (2, 0.5)):
+        prepared = CORRUPTIONS[name].prepare("a", 9, size, seed=seed, severity=severity, preset=preset)
+        expected = prepared.apply(frames, [1, 8])
+        with monkeypatch.context() as patch:
+            patch.setattr(compiled, "serves", lambda device: False)
+            assert torch.equal(prepared.apply(frames, [1, 8]), expected)
+
+
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch):
+    compile_anyhow = numba.njit
+
+    def compile_without_cache(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compile_anyhow(**options)
+
+    monkeypatch.setattr(numba, "njit", compile_without_cache)
+    assert compiled._compile(lambda value: value + 1)(2) == 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
