@@ -45,7 +45,7 @@ class MotionBlur(Corruption):
         """Corrupt one frame."""
         taps = line_kernel(self.length[index], self.direction[index])
         if compiled.serves(frame.device):
-            compiled.line_mean(compiled.planes(frame), frame.shape[1], np.array(taps), compiled.planes(out))
+            compiled.line_mean(compiled.planes(frame), frame.shape[1], np.array(taps), compiled.target(out))
         else:
             line_mean(frame, taps, out)
 

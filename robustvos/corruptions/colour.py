@@ -58,7 +58,7 @@ class ColorJitter(Corruption):
         some = frame[:, ::step, ::step]
         if compiled.serves(frame.device):
             grey = compiled.sum_of_grey(compiled.planes(some), *_as_numbers(before, 0.0)) / some[0].numel()
-            compiled.jitter(compiled.planes(frame), *_as_numbers(steps, grey), compiled.planes(out))
+            compiled.jitter(compiled.planes(frame), *_as_numbers(steps, grey), compiled.target(out))
         else:
             round_into(out, _adjust(frame, steps, _mean_grey(_adjust(some, before, 0.0))))
 

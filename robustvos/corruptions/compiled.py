@@ -3,11 +3,15 @@
 Each does what the torch code beside its call does on an accelerator, with the same roundings in the same order: the
 pixels are equal to the last bit. Frames are ``(3, N)`` uint8, contiguous, row after row; fields, tables and maps are
 float32 or int16. Nothing is checked: an index out of range is the caller's fault.
+
+All of them take some seconds to compile, once: the result is kept beside this file, or in ``$NUMBA_CACHE_DIR``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -16,7 +20,7 @@ import torch
 from torch import Tensor
 
 OPERATIONS = ("brightness", "contrast", "saturation", "hue")
-_CONTRAST, _SATURATION, _HUE = 1, 2, 3
+_CONTRAST, _SATURATION, _HUE = (OPERATIONS.index(name) for name in OPERATIONS[1:])
 LUMA = (0.299, 0.587, 0.114)
 _BLOCK = 2048
 """Pixels that are taken through several loops at a time, few enough for the fastest memory."""
@@ -31,16 +35,44 @@ def serves(device: torch.device | str) -> bool:
 
 
 def planes(frame: Tensor) -> np.ndarray:
-    """A ``(3, H, W)`` frame as ``(3, H * W)``; its own memory if that is contiguous."""
+    """A ``(3, H, W)`` frame to read, as ``(3, H * W)``; a copy if it is not contiguous."""
     return np.ascontiguousarray(frame.numpy()).reshape(3, -1)
 
 
+def target(out: Tensor) -> np.ndarray:
+    """The memory of a contiguous ``(3, H, W)`` frame to write to, as ``(3, H * W)``.
+
+    Raises:
+        RuntimeError: If the frame is not contiguous.
+    """
+    return out.view(3, -1).numpy()
+
+
 def _compile(function: Callable) -> Any:
-    """Compiled when first called, and kept beside this file or in the user's cache where one of them can be written."""
+    """Compiled when first called, and kept where it can be: beside this file, or in the user's cache."""
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # there is no such place
+        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # neither place can be written to
         return numba.njit(nogil=True, error_model="numpy")(function)
+    cache: Any = getattr(compiled, "_cache", None)
+    if hasattr(cache, "save_overload"):
+        cache.save_overload = _save_if_possible(cache)
+    return compiled
+
+
+def _save_if_possible(cache: Any) -> Callable:
+    """How ``cache`` saves, but a full disk loses what was compiled instead of ending the run."""
+    save = cache.save_overload
+
+    def save_overload(signature: Any, result: Any) -> None:
+        try:
+            save(signature, result)
+        except OSError:
+            # The index, written first, now promises code that is not there, or is that of an older version.
+            with suppress(OSError, AttributeError):
+                os.unlink(cache._cache_file._index_path)
+
+    return save_overload
 
 
 @_compile
@@ -220,7 +252,7 @@ def _clamp(blocks, size):
 
 @_compile
 def _turn_hue(blocks, size, thirds, rest, out):
-    # A turn backwards is one forwards with green and blue exchanged.
+    # See colour.turn_hue. A turn backwards is one forwards with green and blue exchanged.
     one, two = (1, 2) if rest > 0 else (2, 1)
     red, green, blue = blocks[0, :size], blocks[one, :size], blocks[two, :size]
     new_red = out[thirds % 3, :size]
@@ -296,7 +328,7 @@ def veil(frame, alpha, light, edges, weights, out):
 
 @_compile
 def stamp(particles, opaque, canvas):
-    """Draw capsules on an ``(H, W)`` int16 canvas; where several overlap, their opacities add up to at most ``opaque``.
+    """Draw capsules on an ``(H, W)`` int16 canvas; where they overlap, opacities add up, to at most ``opaque``.
 
     ``particles`` is ``(7, n)`` float32: y, x, half length, slope, taper, radius, opacity.
     """
@@ -304,7 +336,7 @@ def stamp(particles, opaque, canvas):
     for k in range(particles.shape[1]):
         y, x, half, slope = particles[0, k], particles[1, k], particles[2, k], particles[3, k]
         taper, radius, opacity = particles[4, k], particles[5, k], particles[6, k]
-        middle, reach = int(np.rint(y)), int(np.ceil(half + radius)) + 1
+        middle, reach = int(np.rint(y)), int(np.ceil(half + radius))
         columns = int(radius + radius) + 1
         fall_off = opacity / (radius * radius)
         for row in range(max(middle - reach, 0), min(middle + reach + 1, height)):
@@ -319,10 +351,7 @@ def stamp(particles, opaque, canvas):
                 across = (first - line) + np.float32(column - left)
                 value = across * across * -fall_off + level
                 if value > _ZERO:
-                    canvas[row, column] += np.int16(np.rint(value))
-    for row in range(height):
-        for column in range(width):
-            canvas[row, column] = min(canvas[row, column], np.int16(opaque))
+                    canvas[row, column] = min(canvas[row, column] + int(np.rint(value)), opaque)
 
 
 @_compile

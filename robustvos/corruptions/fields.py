@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustvos.corruptions import compiled
 from robustvos.seeding import generator
 
 FIELD_SIZES = ((1 << 20) - 1, (1 << 20) - 3)
@@ -46,11 +45,6 @@ class NormalNoise:
             for plane, place in zip(pixels, places, strict=True):
                 plane.view(-1).add_(_cut(field, place, plane.numel()), alpha=self.share)
 
-    def add_into(self, frame: Tensor, out: Tensor) -> None:
-        """Add it to a frame ``(3, H, W)`` uint8 on the CPU, rounded, into ``out``."""
-        fields = (_normal_field(part, frame.device).numpy() for part in (0, 1))
-        compiled.add_fields(compiled.planes(frame), *fields, self.places, np.float32(self.share), compiled.planes(out))
-
 
 class UniformLevels:
     """Independent integers, uniform on ``0 .. LEVELS - 1``, for the pixels of one plane."""
@@ -62,6 +56,12 @@ class UniformLevels:
         """``(count,)`` int32, the values of the pixels in row order."""
         one, other = (_cut(_uniform_field(part, device), int(place), count) for part, place in enumerate(self.places))
         return (one ^ other).to(torch.int32)
+
+
+def normal_fields() -> tuple[np.ndarray, np.ndarray]:
+    """The two fields, float32, that :class:`NormalNoise` adds."""
+    first, second = (_normal_field(part, torch.device("cpu")).numpy() for part in (0, 1))
+    return first, second
 
 
 def uniform_fields() -> tuple[np.ndarray, np.ndarray]:

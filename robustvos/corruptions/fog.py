@@ -59,7 +59,7 @@ class Fog(Corruption):
         if compiled.serves(frame.device):
             across = _spline_shares(self.clip.size[1], self.clip.size)
             lines = alpha.lines.numpy(), light.lines.numpy()
-            compiled.veil(compiled.planes(frame), *lines, *across, compiled.planes(out))
+            compiled.veil(compiled.planes(frame), *lines, *across, compiled.target(out))
         else:  # plain steps, none fused: the same bits on every machine
             round_into(out, as_float(frame).mul_(alpha.image().neg_().add_(1.0)).add_(light.image()))
 

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from robustvos.corruptions import compiled
 from robustvos.corruptions.base import ClipSpec, Corruption, as_float, round_into
-from robustvos.corruptions.fields import LEVELS, NormalNoise, UniformLevels, level_quantiles, uniform_fields
+from robustvos.corruptions.fields import (
+    LEVELS,
+    NormalNoise,
+    UniformLevels,
+    level_quantiles,
+    normal_fields,
+    uniform_fields,
+)
 
 
 class GaussNoise(Corruption):
@@ -38,11 +45,12 @@ class GaussNoise(Corruption):
         """Corrupt one frame."""
         noise = NormalNoise(self.sigma[index], len(frame), self.rng("noise", index))
         if compiled.serves(frame.device):
-            noise.add_into(frame, out)
-            return
-        pixels = as_float(frame)
-        noise.add_to(pixels)
-        round_into(out, pixels)
+            amount = noise.places, np.float32(noise.share)
+            compiled.add_fields(compiled.planes(frame), *normal_fields(), *amount, compiled.target(out))
+        else:
+            pixels = as_float(frame)
+            noise.add_to(pixels)
+            round_into(out, pixels)
 
 
 class IsoNoise(Corruption):
@@ -80,7 +88,7 @@ class IsoNoise(Corruption):
         tables = np.stack([steps / 255.0, np.cos(turn), np.sin(turn) / 3**0.5]).astype(np.float32)
         if compiled.serves(frame.device):
             places = light.places, hue.places
-            compiled.grain(compiled.planes(frame), *uniform_fields(), *places, tables, compiled.planes(out))
+            compiled.grain(compiled.planes(frame), *uniform_fields(), *places, tables, compiled.target(out))
         else:
             round_into(out, _grain(frame, torch.from_numpy(tables).to(frame.device), light, hue))
 
@@ -99,7 +107,7 @@ def lightness_spread(frame: Tensor) -> float:
 def _whiten(frame: Tensor, below: int, light: UniformLevels, out: Tensor) -> None:
     """Turn those pixels white whose level is ``below`` a threshold."""
     if compiled.serves(frame.device):
-        compiled.whiten(compiled.planes(frame), *uniform_fields(), light.places, below, compiled.planes(out))
+        compiled.whiten(compiled.planes(frame), *uniform_fields(), light.places, below, compiled.target(out))
     else:
         levels = light.take(frame[0].numel(), frame.device).view(frame.shape[1:])
         torch.bitwise_or(frame, (levels < below).view(torch.uint8).neg(), out=out)
@@ -113,7 +121,7 @@ def _grain(frame: Tensor, tables: Tensor, light: UniformLevels, hue: UniformLeve
     fraction = tables[0].index_select(0, light.take(shape.numel(), frame.device)).view(shape)
     pixels = as_float(frame)
     red, green, blue = pixels
-    mean = (red + green).add_(blue).div_(3.0)
+    mean = (red + green).add_(blue).div_(red.new_tensor(3.0))  # CUDA would multiply by a number's reciprocal
     turned = (pixels - mean).mul_(cosine).add_(mean)
     for channel, (after, before) in enumerate(((green, blue), (blue, red), (red, green))):
         turned[channel].add_((before - after).mul_(sine))

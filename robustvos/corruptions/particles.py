@@ -113,14 +113,14 @@ def cover(
         frame: ``(3, H, W)`` uint8.
         opacity: ``(H, W)`` int16, as from :func:`draw`.
         colour: The grey level.
-        out: Where the blend goes; may be ``frame``.
+        out: Where the blend goes, contiguous; may be ``frame``.
         shadow: Pixels whose lightness, the mean of the largest and the smallest channel, is below this are darkened first.
         kept_light: What those keep, in 128ths.
     """
     below = int(np.ceil(2.0 * shadow))
     if compiled.serves(frame.device):
         where = compiled.planes(frame), opacity.reshape(-1).numpy()
-        compiled.cover(*where, colour, below, kept_light, compiled.planes(out))
+        compiled.cover(*where, colour, below, kept_light, compiled.target(out))
         return
     scene = frame.to(torch.int16)
     if below > 0:
@@ -137,14 +137,14 @@ def _stamp(particles: np.ndarray, size: tuple[int, int], device: torch.device | 
     """What :func:`compiled.stamp` does, by torch; ``(H, W)`` int16."""
     height, width = size
     margin = int(2 * particles[5].max(initial=0.0)) + 2
-    canvas = torch.zeros((height + 2, width + 2 * margin), dtype=torch.int16, device=device)
+    canvas = torch.zeros((height + 2, width + 2 * margin), dtype=torch.int32, device=device)
     # Particles of like extent share one rectangle of candidate pixels.
     work = (particles[2] + particles[5]) * particles[5]
     groups = 1 + min(int(work.sum() // GROUP_AREA), 3)
     for group in np.array_split(np.argsort(work, kind="stable"), groups):
         if len(group):
             _stamp_group(canvas, particles[:, group], margin, height, width)
-    return canvas[1:-1, margin : margin + width].clamp(max=OPAQUE)
+    return canvas[1:-1, margin : margin + width].clamp(max=OPAQUE).to(torch.int16)
 
 
 def _stamp_group(canvas: Tensor, particles: np.ndarray, margin: int, height: int, width: int) -> None:
@@ -166,4 +166,4 @@ def _stamp_group(canvas: Tensor, particles: np.ndarray, margin: int, height: int
     # Rows and columns beyond the frame fall on the canvas's margin, which is cut off.
     start = (row.clamp_(-1, height) + 1).mul_(canvas.shape[1]).add_(first).add_(margin).long()
     pixels = (start[..., None] + step).view(-1)
-    canvas.view(-1).scatter_add_(0, pixels, value.to(torch.int16).view(-1))
+    canvas.view(-1).scatter_add_(0, pixels, value.to(torch.int32).view(-1))

@@ -14,7 +14,7 @@ from robustvos.corruptions.base import round_into
 from robustvos.corruptions.blur import line_kernel, resampled
 from robustvos.corruptions.colour import LUMA, OPERATIONS, turn_hue
 from robustvos.corruptions.fields import UniformLevels
-from robustvos.corruptions.particles import Capsules, cover, draw
+from robustvos.corruptions.particles import OPAQUE, Capsules, cover, draw
 
 
 def random_frame(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -139,8 +139,9 @@ def test_resampling_on_an_accelerator_is_that_of_the_cpu_within_rounding():
     assert difference.mean() < 0.3
 
 
-def test_drawn_particle_matches_its_formula():
-    one = [np.array([value]) for value in (12.3, 9.6, 4.0, 0.5, 1.4, 0.8, 0.6)]
+@pytest.mark.parametrize("half_length", [4.0, 0.4])
+def test_drawn_particle_matches_its_formula(half_length):
+    one = [np.array([value]) for value in (12.3, 9.6, half_length, 0.5, 1.4, 0.8, 0.6)]
     got = draw(Capsules(*one), (20, 26)).numpy()
     x0, y0, half, slope, radius, opacity, taper = (float(value[0]) for value in one)
     expected = np.zeros((20, 26))
@@ -159,12 +160,27 @@ def test_particles_outside_the_frame_leave_no_trace():
     assert draw(Capsules(x, y, 3 * four, 0.2 * four, 2 * four, four, 0 * four), (20, 30)).sum() == 0
 
 
+def test_many_particles_at_one_place_are_no_more_than_opaque():
+    count = 300  # together beyond int16
+    values = (9.0, 9.0, 0.0, 0.0, 3.0, 1.0, 0.0)
+    got = draw(Capsules(*(np.full(count, value) for value in values)), (20, 20))
+    assert got.max() == OPAQUE and got.min() == 0
+
+
 def test_cover_blends_linearly():
     frame, out = random_frame(8, 9), torch.empty(3, 8, 9, dtype=torch.uint8)
     opacity = torch.randint(0, 128, (8, 9), dtype=torch.int16, generator=torch.Generator().manual_seed(1))
     cover(frame, opacity, 240, out)
     expected = frame.double() + (240 - frame.double()) * opacity / 128
     assert (out.double() - expected).abs().max() <= 0.5
+    cover(frame, opacity, 240, frame)
+    assert torch.equal(frame, out)
+
+
+def test_what_is_written_to_a_part_of_a_frame_is_not_lost():
+    frame, opacity = random_frame(8, 9), torch.full((8, 9), 64, dtype=torch.int16)
+    with pytest.raises(RuntimeError, match="view"):
+        cover(frame, opacity, 240, torch.empty(3, 8, 18, dtype=torch.uint8)[:, :, :9])
 
 
 def test_snow_darkens_shadows_only():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import pytest
 import torch
+from numba.core import caching
 
 from robustvos.corruptions import CORRUPTIONS, PRESETS, CorruptedFrames, compiled, corrupt_clip
 
-every_kind = pytest.mark.parametrize(
-    ("name", "preset"), [(name, preset) for name in CORRUPTIONS for preset in PRESETS], ids="-".join
-)
+every_kind = pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in CORRUPTIONS for preset in PRESETS])
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +111,43 @@ def test_compiled_loops_equal_torch_to_the_last_bit(name, preset, size, monkeypa
         with monkeypatch.context() as patch:
             patch.setattr(compiled, "serves", lambda device: False)
             assert torch.equal(prepared.apply(frames, [1, 8]), expected)
+
+
+def test_compiled_loops_stay_within_their_arrays(tmp_path):
+    """Numba checks indices if it is told to, which its cache does not know of."""
+    script = """if True:
+        import torch
+        from robustvos.corruptions import CORRUPTIONS
+        for size in ((1, 1), (1, 70), (70, 1), (3, 5), (61, 83), (1100, 1000)):
+            frames = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
+            for kind in CORRUPTIONS.values():
+                for preset in ("intended", "release"):
+                    kind.prepare("a", 9, size, severity=5.0, preset=preset).apply(frames, [8])
+        import sys, numpy as np
+        from robustvos.corruptions import compiled
+        four, nine = np.zeros((3, 4), np.uint8), np.zeros(9, np.int16)
+        try:
+            compiled.cover(four, nine, 0, 0, 0, four)
+        except IndexError:
+            sys.exit(0)
+        sys.exit("nothing is checked")
+    """
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_a_full_disk_does_not_stop_what_was_compiled(monkeypatch):
+    def save_nothing(self, overload_path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_save_data", save_nothing)
+    doubled = compiled._compile(double)
+    assert doubled(2) == 4
+    assert not list(Path(doubled._cache.cache_path).glob("*.double-*.nbi"))  # no index without code
+
+
+def double(value):
+    return 2 * value
 
 
 def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch):
