@@ -286,6 +286,13 @@ def test_dry_run_counts_and_writes_nothing(dataset, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_size_that_is_told_is_about_that_on_disk(dataset, tmp_path, capsys):
+    assert corrupt(dataset, tmp_path / "out") == 0
+    told = float(re.search(r"about ([0-9.]+) MiB", capsys.readouterr().out).group(1))
+    written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.jpg")) / 2**20
+    assert told == pytest.approx(written, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -66,14 +66,12 @@ class SourceVideo:
         name: Of the video; part of every seed.
         path: Folder of frames, or video file.
         frames: Number of frames; of a video file what its header says, 0 where that says nothing.
-        size_bytes: Of its frames, or of the file.
         is_estimate: The number of frames is only guessed, from duration and frame rate.
     """
 
     name: str
     path: Path
     frames: int
-    size_bytes: int
     is_estimate: bool = False
 
 
@@ -127,8 +125,8 @@ def _loose_videos(root: Path) -> Iterator[SourceVideo]:
     files = list_files(root, VIDEO_SUFFIXES)
     folders = [folder for folder in list_folders(root) if list_files(folder, IMAGE_SUFFIXES)]
     if not files and not folders:
-        nested = [folder.name for folder in list_folders(root) if (folder / "JPEGImages").is_dir()]
-        hint = f"; did you mean {root / nested[0]}?" if nested else ""
+        nested = [str(folder) for folder in list_folders(root) if (folder / "JPEGImages").is_dir()]
+        hint = f"; did you mean {' or '.join(nested)}?" if nested else ""
         seen = name_some(sorted(entry.name for entry in root.iterdir())) or "nothing"
         raise DataNotFound(f"{root} holds neither JPEGImages nor videos nor folders of frames, but {seen}{hint}")
     names = [path.stem if path.is_file() else path.name for path in (*files, *folders)]
@@ -145,7 +143,7 @@ def _video(folder: Path) -> SourceVideo:
     files = list_files(folder, IMAGE_SUFFIXES)
     if not files:
         raise DataNotFound(f"looked for frames in {folder}, found none; copy the dataset again")
-    return SourceVideo(folder.name, folder, len(files), sum(file.stat().st_size for file in files))
+    return SourceVideo(folder.name, folder, len(files))
 
 
 def _video_file(path: Path) -> SourceVideo:
@@ -158,7 +156,7 @@ def _video_file(path: Path) -> SourceVideo:
         frames = stream.frames
         if not frames and container.duration and stream.average_rate:
             frames, is_estimate = round(container.duration / av.time_base * stream.average_rate), True
-    return SourceVideo(path.stem, path, frames, path.stat().st_size, is_estimate)
+    return SourceVideo(path.stem, path, frames, is_estimate)
 
 
 def begin_copy(source: Source, root: Path, settings: Settings, link: bool) -> None:
@@ -237,7 +235,24 @@ def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterato
     if target.is_dir():
         return
     frames = open_frames(video.path)
-    corrupted = CorruptedFrames(
+    with atomic_folder(target) as folder:
+        for name, frame in zip(_names(frames), _corrupted(frames, video, settings), strict=True):
+            _write(frame, folder / f"{name}{settings.suffix}", settings.quality)
+            yield 1
+
+
+def bytes_of_a_frame(video: SourceVideo, settings: Settings) -> int:
+    """What the first frame will take on disk.
+
+    Raises:
+        BadVideo: If it cannot be decoded.
+    """
+    frame = _corrupted(open_frames(video.path), video, settings)[0]
+    return len(_encode(frame, settings.quality))
+
+
+def _corrupted(frames: Frames, video: SourceVideo, settings: Settings) -> CorruptedFrames:
+    return CorruptedFrames(
         frames,
         settings.corruption,
         clip_name=video.name,
@@ -245,10 +260,6 @@ def write_video(video: SourceVideo, target: Path, settings: Settings) -> Iterato
         severity=settings.severity,
         preset=settings.preset,
     )
-    with atomic_folder(target) as folder:
-        for name, frame in zip(_names(frames), corrupted, strict=True):
-            _write(frame, folder / f"{name}{settings.suffix}", settings.quality)
-            yield 1
 
 
 def _names(frames: Frames) -> Sequence[str]:
@@ -256,11 +267,15 @@ def _names(frames: Frames) -> Sequence[str]:
 
 
 def _write(frame: Tensor, path: Path, quality: int) -> None:
-    """Encode in memory first: Pillow's JPEG writer does not always notice that a disk is full."""
+    path.write_bytes(_encode(frame, quality))
+
+
+def _encode(frame: Tensor, quality: int) -> memoryview:
+    """In memory: Pillow's JPEG writer does not always notice that a disk is full."""
     image = Image.fromarray(np.ascontiguousarray(frame.permute(1, 2, 0).numpy()))
     encoded = io.BytesIO()
     if quality:
         image.save(encoded, "JPEG", quality=quality, subsampling=_CHROMA_KEPT)
     else:
         image.save(encoded, "PNG")
-    path.write_bytes(encoded.getbuffer())
+    return encoded.getbuffer()

@@ -72,6 +72,23 @@ def test_unknown_network_is_refused(tmp_path):
         Spandrel(str(tmp_path / "mine.pth"))
 
 
+def test_weights_that_are_not_finite_are_refused(nafnet, tmp_path):
+    state = {key: value.clone() for key, value in nafnet.state_dict().items()}
+    state["intro.weight"][0, 0, 0, 0] = float("nan")
+    torch.save(state, tmp_path / "naf.pth")
+    with pytest.raises(CheckpointMismatch, match=r"1 not finite \(intro.weight\)"):
+        Spandrel(str(tmp_path / "naf.pth"))
+
+
+def test_networks_of_the_extra_package_are_known(tmp_path):
+    pytest.importorskip("spandrel_extra_arches")
+    from spandrel_extra_arches.architectures.Restormer import Restormer
+
+    network = Restormer(dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 1, 1])
+    torch.save({"params": network.state_dict()}, tmp_path / "restormer.pth")
+    assert type(Spandrel(str(tmp_path / "restormer.pth")).network).__name__ == "Restormer"
+
+
 def test_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch):
     pytest.importorskip("spandrel")
     monkeypatch.chdir(tmp_path)
