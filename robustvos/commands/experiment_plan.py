@@ -212,8 +212,9 @@ class _Planner:
         if "model" not in row:
             raise UserError(f"row '{title}' names no model; see {CONFIGS / 'table2.yaml'}")
         tests = []
-        for seed in self.seeds if row.get("fit") else self.seeds[:1]:
-            fit = self._fit(row, seed) if row.get("fit") else None
+        trained = _at(row.get("fit"), self.scale)
+        for seed in self.seeds if trained else self.seeds[:1]:
+            fit = self._fit(row, seed) if trained else None
             tests += [self._test(row, fit, dataset, seed) for dataset in _at(self.content["sets"], self.scale)]
         return Row(title, str(row.get("published", title)), tuple(tests))
 
