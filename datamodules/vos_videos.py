@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -211,7 +212,15 @@ class VosVideos(Dataset):
             return release_prompts(record, size, kind, settings.max_objects, self.binary)
         object_ids = object_ids_of(record.name, record.annotation_paths, size, self.binary)[: settings.max_objects]
         masks = VideoMasks(record.annotation_paths, object_ids, size, self.binary)
-        return prompts_where_first_seen(self._own_name(source, record), masks, object_ids, kind)
+        prompts = prompts_where_first_seen(self._own_name(source, record), masks, object_ids, kind)
+        annotated = next(t for t, path in enumerate(record.annotation_paths) if path is not None)
+        if prompts[0].frame > annotated:
+            warnings.warn(
+                f"video '{record.name}': the mask of frame {annotated} is empty; its objects are prompted from frame "
+                f"{prompts[0].frame} on",
+                stacklevel=2,
+            )
+        return prompts
 
     def _name(self, source: str, record: SequenceRecord) -> str:
         return f"{source}_{record.name}" if self.tagged else record.name
