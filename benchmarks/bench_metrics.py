@@ -4,8 +4,8 @@
 
 CPU time of one thread, so that other work on the machine disturbs little. Masks are moving ellipses; with the
 environment variable ROBUSTVOS_REALDATA set to a folder that holds ``davis/Annotations/480p``, those of real clips.
-Besides single masks a whole folder of PNGs is scored, reading included. The toolkit is used if the package
-``davis2017`` is installed; if not, the table says so.
+Besides single masks a whole folder of PNGs is scored, reading included, beside vos-benchmark. It and the toolkit
+(``davis2017``) are measured where they are installed; where not, the table says so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -153,6 +155,14 @@ def measure_folder(maps: list[np.ndarray], repeats: int) -> dict[str, float]:
             ),
             "full frame, wall": (time.perf_counter, lambda: plain_folder(pred, gt)),
         }
+        with suppress(ImportError):
+            from vos_benchmark.benchmark import benchmark
+
+            for workers in (1, 2):
+                call = partial(
+                    benchmark, [str(gt)], [str(pred)], True, workers, verbose=False, skip_first_and_last=False
+                )
+                ways[f"vos-benchmark, {workers} worker(s), wall"] = time.perf_counter, call
         times: dict[str, list[float]] = {name: [] for name in ways}
         for repeat in range(repeats + 1):
             for name, (clock, run) in ways.items():
@@ -172,6 +182,8 @@ def print_table(masks: dict[str, dict[str, float]], folder: dict[str, float]) ->
         print(f"{name:34}{row['J']:8.3f}{row['F']:8.3f}{both:8.3f}   {ratios}")
     if "davis2017" not in masks:
         print("davis2017: not installed, not measured")
+    if not any(name.startswith("vos-benchmark") for name in folder):
+        print("vos-benchmark: not installed, not measured")
     print("\nfolder of PNGs, ms per frame and object, reading included")
     for name, spent in folder.items():
         print(f"{name:34}{spent:8.3f}   {spent / folder['robustvos, wall' if 'wall' in name else 'robustvos']:.2f}")
