@@ -72,7 +72,10 @@ def masks_from_ids(ids: np.ndarray | Tensor, object_ids: Sequence[int]) -> Tenso
     plane = torch.as_tensor(ids)
     masks = torch.empty((len(object_ids), *plane.shape), dtype=torch.bool, device=plane.device)
     for mask, object_id in zip(masks, object_ids, strict=True):
-        torch.eq(plane, object_id, out=mask)
+        if plane.device.type == "cpu":  # many times faster than torch's
+            np.equal(plane.numpy(), object_id, out=mask.numpy())
+        else:
+            torch.eq(plane, object_id, out=mask)
     return masks
 
 
