@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustvos.commands.tool import run_tool
+from robustvos.metrics.rules import ReleaseContour
 from robustvos.report.score import score_folders
 
 
@@ -19,6 +20,7 @@ def score(
     pred: Path,
     gt: Path,
     protocol: str = "davis",
+    release_contour: ReleaseContour = "square",
     skip_first_last: bool = False,
     out: Path | None = None,
     workers: int = 1,
@@ -29,6 +31,8 @@ def score(
         pred: PRED/SEQUENCE/FRAME.png, indexed masks; or the folder of one sequence.
         gt: The same for the truth; or a dataset's root that holds Annotations.
         protocol: davis or release.
+        release_contour: what release takes for a contour; square for YouTube-VOS and folders in DAVIS layout, cross for
+            MVSeg and ACDC-Video.
         skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
         out: Folder for the CSV files; by default the folder of the predictions.
         workers: Processes.
@@ -38,6 +42,7 @@ def score(
         pred,
         gt,
         protocol=protocol,
+        release_contour=release_contour,
         skip_first_last=skip_first_last,
         out=folder,
         workers=workers,

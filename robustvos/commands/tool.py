@@ -7,7 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import docstring_parser
 
@@ -26,7 +26,7 @@ def run_tool(function: Callable[..., Any], argv: Sequence[str], positional: Sequ
 
     Args:
         function: With type hints and a docstring in Google's style. A ``list`` is a flag that may be repeated, or any
-            number of positional words; a ``bool`` is a switch.
+            number of positional words; a ``bool`` is a switch; a ``Literal`` takes one of its words.
         argv: As typed.
         positional: Arguments that need no flag, in order.
     """
@@ -57,7 +57,7 @@ def tool_parser(function: Callable[..., Any], program: str, positional: Sequence
             options["action"] = argparse.BooleanOptionalAction
         else:
             options |= {
-                "type": kind,
+                **({"choices": typing.get_args(kind)} if typing.get_origin(kind) is Literal else {"type": kind}),
                 "required": required,
                 "metavar": name.upper(),
                 **({"action": "append"} if is_list else {}),

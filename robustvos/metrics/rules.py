@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from robustvos.errors import UnknownName
 from robustvos.metrics.functional.contours import ContourMap
+
+ReleaseContour = Literal["cross", "square"]
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,22 @@ PROTOCOLS: dict[str, ScoringRules] = {
 }
 
 
-def rules_of(protocol: str, release_contour: ContourMap = "cross") -> ScoringRules:
+def rules_of(protocol: str, release_contour: ReleaseContour = "cross") -> ScoringRules:
     """The rules of a protocol by name.
 
     Args:
         protocol: Key of :data:`PROTOCOLS`.
-        release_contour: What ``release`` takes for a contour on this dataset.
+        release_contour: What ``release`` takes for a contour on this dataset; ``davis`` has its own.
 
     Raises:
-        UnknownName: If there is none.
+        UnknownName: If there is no such protocol, or no such contour.
 
     >>> rules_of("davis").whole_pixels
     True
     """
     if protocol not in PROTOCOLS:
         raise UnknownName.of("protocol", protocol, PROTOCOLS)
+    if release_contour not in get_args(ReleaseContour):
+        raise UnknownName.of("contour", release_contour, get_args(ReleaseContour))
     rules = PROTOCOLS[protocol]
     return replace(rules, contour=release_contour) if protocol == "release" else rules

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.metrics.aggregate import aggregate
 from robustvos.metrics.davis_statistics import davis_statistics
-from robustvos.metrics.rules import rules_of
+from robustvos.metrics.rules import ReleaseContour, rules_of
 from robustvos.metrics.video_scores import VideoScores, counted_scores
 from robustvos.report.score_jobs import ScoringJob, find_jobs
 from robustvos.video.annotations import ids_in
@@ -39,6 +39,7 @@ def score_folders(
     gt: str | os.PathLike[str],
     *,
     protocol: str = "davis",
+    release_contour: ReleaseContour = "square",
     skip_first_last: bool = False,
     out: str | os.PathLike[str] | None = None,
     sequences: Sequence[str] | None = None,
@@ -53,8 +54,9 @@ def score_folders(
     Args:
         pred: ``<pred>/<sequence>/<frame>.png``, indexed masks; or the folder of a single sequence.
         gt: The same for the truth; or a dataset's root, which holds ``Annotations``.
-        protocol: ``davis`` or ``release``, the latter as ``test`` has it for folders in DAVIS layout; see
-            :mod:`robustvos.metrics.rules`.
+        protocol: ``davis`` or ``release``; see :mod:`robustvos.metrics.rules`.
+        release_contour: What ``release`` takes for a contour: ``square``, as ``test`` does for YouTube-VOS and folders in
+            DAVIS layout, or ``cross``, as it does for MVSeg and ACDC-Video. ``davis`` has its own.
         skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
         out: Folder for ``scores.csv`` (one line per object) and ``global_scores.csv``; nothing is written if None.
         sequences: Score these alone; all of the truth if None.
@@ -68,10 +70,10 @@ def score_folders(
     Raises:
         DataNotFound: If a folder, sequences or frames are missing, listed in the text; or no object or frame counts.
         BadMask: If a mask cannot be read, has another size than the truth, or holds ids that the truth does not know.
-        UnknownName: If there is no such protocol.
+        UnknownName: If there is no such protocol or contour.
         UserError: If the scores cannot be written.
     """
-    rules = replace(rules_of(protocol, release_contour="square"), skip_first_last=skip_first_last)
+    rules = replace(rules_of(protocol, release_contour), skip_first_last=skip_first_last)
     jobs = find_jobs(Path(pred), Path(gt), sequences, rules)
     scored = sorted(_score_all(jobs, workers, progress), key=lambda pair: pair[0])
     objects = [record for _, (records, _) in scored for record in records]

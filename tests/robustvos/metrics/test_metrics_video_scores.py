@@ -110,6 +110,8 @@ def test_wrong_calls_are_refused() -> None:
         scores.update(1, mask.repeat(2, 1, 1), mask.repeat(2, 1, 1))
     with pytest.raises(UnknownName, match="did you mean 'davis'"):
         rules_of("davi")
+    with pytest.raises(UnknownName, match="unknown contour 'round'.*known: cross, square"):
+        rules_of("release", "round")  # type: ignore[arg-type]
 
 
 def test_recall_and_decay_are_those_of_davis() -> None:

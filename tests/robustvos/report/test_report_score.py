@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from robustvos.errors import BadMask, DataNotFound, UnknownName
 from robustvos.metrics.functional import contour_accuracy, region_similarity
+from robustvos.metrics.rules import ReleaseContour
 from robustvos.report.score import score_folders
 from robustvos.video.masks import masks_from_ids, read_indexed_mask, write_indexed_mask
 
@@ -155,6 +157,23 @@ def test_masks_of_another_size_or_unknown_ids_are_refused(folders: tuple[Path, P
     write(pred / "boat", moving(5, 0, ids=(255, 5)))
     with pytest.raises(BadMask, match="holds the ids 255, but the truth of boat knows only 1, 5"):
         score_folders(pred, gt, progress=False)
+
+
+@pytest.mark.parametrize("contour", ["cross", "square"])
+def test_release_takes_the_contour_that_is_asked_for(tmp_path: Path, contour: ReleaseContour) -> None:
+    rows, columns = np.indices((40, 40))
+    diamond = (abs(rows - 20) + abs(columns - 20) < 12).astype(np.uint8)  # slanted edges, where the two erosions differ
+    truth, predicted = np.stack([diamond] * 2), np.stack([np.roll(diamond, 1, axis=1)] * 2)
+    write(tmp_path / "gt" / "kite", truth)
+    write(tmp_path / "pred" / "kite", predicted)
+    found = score_folders(
+        tmp_path / "pred", tmp_path / "gt", protocol="release", release_contour=contour, progress=False
+    )
+    # On so small a picture contours match where they share pixels, and a rim is what an erosion takes away.
+    footprint = ndimage.generate_binary_structure(2, {"cross": 1, "square": 2}[contour])
+    rims = [mask & ~ndimage.binary_erosion(mask, footprint) for mask in (truth[0] == 1, predicted[0] == 1)]
+    f = 2 * (rims[0] & rims[1]).sum() / (rims[0].sum() + rims[1].sum())
+    assert found["aggregates"]["overall"]["F"]["mean"] == pytest.approx(f, abs=1e-6)
 
 
 def test_nothing_to_score_and_unknown_protocols(tmp_path: Path) -> None:
