@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from callbacks.base import VideoCallback
+from callbacks.task import is_amodal
 from robustvos.errors import UserError
 from robustvos.report.draw import overlay, strip, upscale
-from robustvos.types import TrackedFrame, Video, empty_masks
+from robustvos.types import TrackedFrame, Video, VideoResult, empty_masks
 
 _SMALLEST, _LARGEST = 240, 320  # shorter side of a picture, pixels: large enough to see, small enough to keep many
 
@@ -66,6 +70,49 @@ class StripRecorder:
         return strip(self._prediction)
 
 
+class StripCallback(VideoCallback):
+    """Records strips of the videos that its heirs choose, and hands them over when a video is done.
+
+    Args:
+        frames: How many frames of each, at least 1.
+
+    Raises:
+        UserError: If that is below 1.
+    """
+
+    def __init__(self, frames: int) -> None:
+        if frames < 1:
+            raise UserError(f"{type(self).__name__}: frames is {frames}; a strip shows at least 1")
+        self.frames = frames
+        self._recorder: StripRecorder | None = None
+
+    def chooses(self, trainer: L.Trainer, video: Video) -> bool:
+        """Whether to show this video; asked once for each."""
+        raise NotImplementedError
+
+    def show(self, trainer: L.Trainer, strips: StripRecorder) -> None:
+        """Bring out the strips of a video that was chosen; there is at least one frame."""
+        raise NotImplementedError
+
+    def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
+        """Choose the frames, if the video is one to show."""
+        chosen = self.chooses(trainer, video)
+        self._recorder = StripRecorder(video, self.frames, is_amodal(trainer)) if chosen else None
+
+    def on_tracked_frame(
+        self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
+    ) -> None:
+        """Keep the picture of a chosen frame."""
+        if self._recorder is not None:
+            self._recorder.add(frame, tracked)
+
+    def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
+        """Show what was kept."""
+        strips, self._recorder = self._recorder, None
+        if strips is not None and not strips.is_empty:
+            self.show(trainer, strips)
+
+
 def frames_to_show(masks: Sequence[Tensor | None], wanted: int) -> tuple[int, ...]:
     """At most ``wanted`` different frames, evenly spread, first and last included; where possible with ground truth.
 
@@ -119,14 +166,3 @@ def _reduce(image: Tensor, shortest: int) -> Tensor:
     size = [max(1, round(side * factor)) for side in image.shape[-2:]]
     small = F.interpolate(image[None].float(), size=size, mode="bilinear", antialias=True, align_corners=False)[0]
     return small.round().clamp(0, 255).to(torch.uint8)
-
-
-def check_frames(frames: int, owner: str) -> int:
-    """``frames`` itself.
-
-    Raises:
-        UserError: If it is below 1.
-    """
-    if frames < 1:
-        raise UserError(f"{owner}: frames is {frames}; a strip shows at least 1")
-    return frames
