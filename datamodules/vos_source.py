@@ -148,17 +148,16 @@ def describe_missing(
         is_there: Whether a folder holds what is wanted; None: ``JPEGImages`` or ``train/JPEGImages``.
         looked_for: What a folder that exists was searched for.
     """
-    several = len(roots) > 1
     check = is_there or _is_there
     absent = [(name, given) for name, given in roots.items() if not check(place_of(name, given))]
     if not absent:
         return None
     lines = [f"{name} ({PUBLISHED.get(name, OWN)}): {_where_looked(name, given, looked_for)}" for name, given in absent]
-    setting = "--data.roots.NAME" if several else "--data.root"
-    return (
-        f"no data: {' | '.join(lines)}; give the unpacked folder with {setting} FOLDER, "
-        f"or put it (or a link to it) at ${DATA_VARIABLE}/NAME"
-    )
+    settings = [f"--data.roots.{name} FOLDER" for name, _ in absent] if len(roots) > 1 else ["--data.root FOLDER"]
+    places = [f"${DATA_VARIABLE}/{name}" for name, _ in absent]
+    what = "the unpacked folder" if len(absent) == 1 else "the unpacked folders"
+    put = "it (or a link to it)" if len(absent) == 1 else "them (or links to them)"
+    return f"no data: {' | '.join(lines)}; give {what} with {' '.join(settings)}, or put {put} at {', '.join(places)}"
 
 
 def place_of(name: str, given: Path | str | None) -> Path | None:
@@ -191,10 +190,10 @@ def _where_looked(name: str, given: Path | str | None, looked_for: str) -> str:
 
 
 def list_in(root: Path, name: str, prefer_2016: bool) -> str | None:
-    """The dataset's own list of that name; None if it has none."""
+    """The dataset's own list of that name, absolute, as lists are looked for inside the dataset; None if it has none."""
     years = sorted(_YEARS, key=lambda year: year not in ("2016", "480p")) if prefer_2016 else _YEARS
     found = (root / "ImageSets" / year / name for year in years)
-    return next((str(path) for path in found if path.is_file()), None)
+    return next((str(path.absolute()) for path in found if path.is_file()), None)
 
 
 def absolute_if_here(image_set: str | None) -> str | None:

@@ -24,7 +24,7 @@ def test_missing_set_says_what_it_is_its_size_where_to_get_it_and_what_to_set(gi
         CorruptedVOS(root=root, name="davis").setup("fit")
     text = str(caught.value)
     assert "\n" not in text
-    for part in ("DAVIS 2017", "794 MB", "https://data.vision.ee.ethz.ch", "--data.root", "$ROBUSTVOS_DATA"):
+    for part in ("DAVIS 2017", "794 MB", "https://data.vision.ee.ethz.ch", "--data.root FOLDER", "$ROBUSTVOS_DATA/davis"):
         assert part in text
     if root is not None:
         assert f"{root} does not exist" in text
@@ -38,7 +38,9 @@ def test_folder_that_is_no_dataset_is_told_from_one_that_is_not_there(tmp_path):
 def test_all_missing_sets_are_listed_at_once_and_those_present_are_not(tree):
     text = describe_missing({"youtube_vos": None, "mose": None, "davis": tree.root})
     assert text is not None and "\n" not in text
-    assert "YouTube-VOS 2019" in text and "MOSE (2023)" in text and "--data.roots.NAME" in text
+    assert "YouTube-VOS 2019" in text and "MOSE (2023)" in text
+    assert "--data.roots.youtube_vos FOLDER --data.roots.mose FOLDER" in text
+    assert "at $ROBUSTVOS_DATA/youtube_vos, $ROBUSTVOS_DATA/mose" in text
     assert "DAVIS" not in text
     assert describe_missing({"davis": tree.root}) is None
 
@@ -70,6 +72,17 @@ def test_lists_of_the_dataset_split_it_in_their_own_order(tree, capsys):
     (source,) = data.sources()
     assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_folder_may_be_given_relative_to_the_working_folder(tree, monkeypatch, by_variable):
+    tree.list("2017/train.txt", "swan", "bear")
+    tree.list("2017/val.txt", "dog")
+    monkeypatch.chdir(tree.root.parent)
+    if by_variable:
+        monkeypatch.setenv("ROBUSTVOS_DATA", ".")
+    (source,) = CorruptedVOS(root=None if by_variable else Path("own"), name="own").sources()
+    assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
 
 
 def test_lists_of_davis_2016_are_those_of_binary_masks(tree):
