@@ -117,17 +117,42 @@ def paired_difference(
 ) -> PairedDifference:
     """Difference of two systems, a minus b, over the objects for which both have a score.
 
-    Objects are the same if clip, id and the tag ``corruption`` agree.
+    Objects are the same as :func:`paired_records` has it.
 
     >>> a = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.75}}]
     >>> b = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.5}}]
     >>> paired_difference(a, b, "J")
     PairedDifference(mean=0.25, low=None, high=None, n=1)
     """
-    scores_b = {_identity(record): record["scores"].get(metric) for record in objects_b}
-    pairs = ((record["clip"], record["scores"].get(metric), scores_b.get(_identity(record))) for record in objects_a)
-    clips = _clip_sums((clip, None if a is None or b is None else a - b) for clip, a, b in pairs)
+    differences = paired_records(objects_a, objects_b, metric)
+    clips = _clip_sums((record["clip"], record["scores"][metric]) for record in differences)
     return PairedDifference(*_interval(clips, unit, seed, resamples), len(clips))
+
+
+def paired_records(objects_a: Iterable[Record], objects_b: Iterable[Record], metric: str) -> list[Record]:
+    """The objects for which both have a score, with a minus b for their score; a mean of them is a paired difference.
+
+    Objects are the same if clip, id and the tag ``corruption`` agree.
+    """
+    scores_b = {_identity(record): record["scores"].get(metric) for record in objects_b}
+    pairs = ((record, record["scores"].get(metric), scores_b.get(_identity(record))) for record in objects_a)
+    return [{**record, "scores": {metric: a - b}} for record, a, b in pairs if a is not None and b is not None]
+
+
+def protocol_mean(objects: Sequence[Record], metric: str, protocol: str) -> dict[str, float | int | None]:
+    """The mean that the tables of a protocol's authors show, as :func:`estimate` gives it.
+
+    ``release``: over classes where objects have them (ACDC-Video; then without ``std``), else over sequences, each the mean
+    of its objects. ``realvas``: over clips. Otherwise over objects.
+
+    >>> scores = [("a", 1, 0.25), ("a", 2, 0.75), ("b", 1, 1.0)]
+    >>> records = [{"clip": clip, "object": i, "tags": {}, "scores": {"J": j}} for clip, i, j in scores]
+    >>> protocol_mean(records, "J", "davis")["mean"] == 2 / 3, protocol_mean(records, "J", "release")["mean"]
+    (True, 0.75)
+    """
+    if protocol == "release" and any(CLASS_TAG in record["tags"] for record in objects):
+        return class_mean(objects, metric)
+    return estimate(objects, metric, unit="clips" if protocol in ("release", "realvas") else "objects")
 
 
 def group_by_tag(objects: Iterable[Record], tag: str) -> dict[str, list[Record]]:

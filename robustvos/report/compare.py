@@ -6,48 +6,40 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robustvos.metrics.aggregate import Unit, estimate, paired_difference
-from robustvos.metrics.class_means import CLASS_TAG, class_mean
+from robustvos.metrics.aggregate import paired_records, protocol_mean
+from robustvos.metrics.class_means import class_mean
 from robustvos.report.table import Cell
 
 Records = Sequence[Mapping[str, Any]]
 
 
-def estimate_of(objects: Records, metric: str, unit: Unit = "objects") -> Cell | None:
-    """Mean of ``metric`` with its 95 % interval over clips; None where no object defines it."""
-    found = estimate(objects, metric, unit=unit)
-    if not found["clips"]:
-        return None
-    mean, low, high, std = (_number(found[name]) for name in ("mean", "low", "high", "std"))
-    return Cell(mean, low, high, std, int(found["clips"] or 0), int(found["objects"] or 0))
-
-
 def estimate_by_protocol(objects: Records, metric: str, protocol: str) -> Cell | None:
-    """The mean that the tables of a protocol's authors show, with its interval; None where no object defines it.
+    """The mean of :func:`robustvos.metrics.aggregate.protocol_mean` with its interval; None where nothing defines it."""
+    return _cell(protocol_mean(objects, metric, protocol))
 
-    ``release``: over classes where objects have them (ACDC-Video), else over sequences, each the mean of its objects.
-    ``realvas``: over clips. Otherwise over objects.
-    """
-    if protocol == "release" and any(CLASS_TAG in entry["tags"] for entry in objects):
-        return class_mean_of(objects, metric)
-    return estimate_of(objects, metric, "clips" if protocol in ("release", "realvas") else "objects")
+
+def difference_by_protocol(objects: Records, reference: Records, metric: str, protocol: str) -> Cell | None:
+    """The same mean of the differences from a reference, over what both score; None without common ground."""
+    return estimate_by_protocol(paired_records(objects, reference, metric), metric, protocol)
 
 
 def class_mean_of(objects: Records, metric: str) -> Cell | None:
     """Mean over classes with its interval; None where no object of a class defines it."""
-    found = class_mean(objects, metric)
+    return _cell(class_mean(objects, metric))
+
+
+def averaged_over(protocol: str) -> str:
+    """What the means of a protocol run over, in words."""
+    if protocol == "release":
+        return "classes or, where there are none, sequences (the protocol release)"
+    return "clips" if protocol == "realvas" else "objects"
+
+
+def _cell(found: Mapping[str, float | int | None]) -> Cell | None:
     if found["mean"] is None:
         return None
-    mean, low, high = (_number(found[name]) for name in ("mean", "low", "high"))
-    return Cell(mean, low, high, clips=int(found["clips"] or 0), objects=int(found["objects"] or 0))
-
-
-def difference_of(objects: Records, reference: Records, metric: str, unit: Unit = "objects") -> Cell | None:
-    """Mean difference from the reference over what both score, with its paired interval; None without common ground."""
-    found = paired_difference(objects, reference, metric, unit=unit)
-    if found.mean is None:
-        return None
-    return Cell(found.mean, _number(found.low), _number(found.high), clips=found.n)
+    mean, low, high, std = (_number(found.get(name)) for name in ("mean", "low", "high", "std"))
+    return Cell(mean, low, high, std, int(found["clips"] or 0), int(found["objects"] or 0))
 
 
 def _number(value: float | None) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from robustvos.report.compare import difference_of, estimate_by_protocol
+from robustvos.report.compare import averaged_over, difference_by_protocol, estimate_by_protocol
 from robustvos.report.published import Published, published_table
 from robustvos.report.results import RunResult
 from robustvos.report.sections import CLEAN
@@ -120,10 +120,8 @@ def _scores(
         if any(cell is not None for cell in cells):
             source = next(table.source for table, _, _ in theirs)
             lines.append(Row(row.published, (*(None for _ in columns), *cells), source=source))
-    released = any(run.protocol == "release" for row in rows for _, run in row.runs)
-    unit = "classes or, where there are none, sequences (the protocol release)" if released else "objects"
     caption = (
-        f"{metric} in percent, mean over {unit}, with its 95 % interval (bootstrap over clips); scores of several "
+        f"{metric} in percent, mean over {_unit(rows)}, with its 95 % interval (bootstrap over clips); scores of several "
         "seeds are averaged for each object first."
     )
     if theirs:
@@ -157,7 +155,9 @@ def _differences(
     return Table(
         kind="differences",
         title=f"{title}: {metric}, difference from {reference}",
-        caption="Paired on the same clips, mean over objects, in points, with the 95 % interval (bootstrap over clips).",
+        caption=(
+            f"Paired on the same clips, mean over {_unit(rows)}, in points, with the 95 % interval (bootstrap over clips)."
+        ),
         columns=tuple(column.heading for column in columns),
         rows=tuple(lines),
         metrics=(metric,) * len(columns),
@@ -206,7 +206,12 @@ def _protocol(row: RowRuns, column: _Column) -> str:
 
 def _difference(row: RowRuns, base: RowRuns, column: _Column, metric: str) -> Cell | None:
     mine, theirs = _objects(row, column), _objects(base, column)
-    return difference_of(mine, theirs, metric) if mine and theirs else None
+    return difference_by_protocol(mine, theirs, metric, _protocol(row, column)) if mine and theirs else None
+
+
+def _unit(rows: Sequence[RowRuns]) -> str:
+    protocols = [run.protocol for row in rows for _, run in row.runs]
+    return averaged_over("release" if "release" in protocols else "davis")
 
 
 def _name(row: RowRuns) -> str:

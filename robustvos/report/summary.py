@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robustvos.metrics.aggregate import estimate
+from robustvos.metrics.aggregate import group_by_tag, protocol_mean
 from robustvos.metrics.class_means import CLASS_TAG
 
 _WEATHER = "weather"
@@ -36,12 +36,19 @@ def summary_lines(content: Mapping[str, Any]) -> list[str]:
     """
     metrics: Sequence[str] = content["metrics"]
     overall, by = content["aggregates"]["overall"], content["aggregates"]["by"]
+    if content["protocol"] == "release":  # what is stored is over objects
+        objects = content["objects"]
+        overall = _figures(objects, metrics, "release")
+        by = {
+            tag: {v: _figures(group, metrics, "release") for v, group in group_by_tag(objects, tag).items()}
+            for tag in by
+        }
     told = [t for t in _TAGS if set(by.get(t, ())) - {_CLEAN}]
     tag = told[0] if told else ""
     groups = dict(by[tag]) if tag else {}
     if tag == "corruption":
         corrupted = [o for o in content["objects"] if o["tags"].get(tag) != _CLEAN]
-        groups["corrupted"] = {metric: estimate(corrupted, metric) for metric in metrics}
+        groups["corrupted"] = _figures(corrupted, metrics, content["protocol"])
     groups["all"] = overall
     head = "{system} on {base}: {dataset}, protocol {protocol}, prompt {prompt}".format_map(content)
     lines = [head, *_block(tag, groups, metrics)]
@@ -54,6 +61,10 @@ def summary_lines(content: Mapping[str, Any]) -> list[str]:
         means = content["aggregates"].get("class_means")
         lines += ["", *_block(CLASS_TAG, {**by[CLASS_TAG], **({"mean over classes": means} if means else {})}, metrics)]
     return lines
+
+
+def _figures(objects: Sequence[Mapping[str, Any]], metrics: Sequence[str], protocol: str) -> dict[str, Any]:
+    return {metric: protocol_mean(objects, metric, protocol) for metric in metrics}
 
 
 def _block(tag: str, groups: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[str]:

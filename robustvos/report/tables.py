@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robustvos.report.compare import difference_of, estimate_by_protocol, estimate_of
+from robustvos.report.compare import averaged_over, difference_by_protocol, estimate_by_protocol
 from robustvos.report.published import Published, published_for
 from robustvos.report.results import Estimate, RunResult
 from robustvos.report.sections import CLEAN, Section
@@ -30,7 +30,7 @@ def terminal_text(section: Section, reference: str = "sam2") -> str:
         return "\n\n".join(format_table(table) for table in tables if table is not None)
     scores = [score_table(section, metric) for metric in section.metrics]
     differences = [difference_table(section, metric, reference) for metric in section.metrics]
-    heading = f"{section.title}; means over objects in percent, 95 % intervals over clips"
+    heading = f"{section.title}; means over {averaged_over(section.protocol)} in percent, 95 % intervals over clips"
     if any(differences):
         heading += f"; difference: from {reference}, paired"
     return f"{heading}\n{format_conditions(scores, [table for table in differences if table is not None])}"
@@ -58,7 +58,10 @@ def score_table(section: Section, metric: str) -> Table:
     return Table(
         kind="scores",
         title=metric,
-        caption=f"{metric} in percent, mean over objects, with its 95 % interval (bootstrap over clips).",
+        caption=(
+            f"{metric} in percent, mean over {averaged_over(section.protocol)}, with its 95 % interval (bootstrap over "
+            "clips)."
+        ),
         columns=columns,
         rows=tuple(Row(name, tuple(_score(section, run, c, metric) for c in columns)) for name, run in section.runs),
         metrics=(metric,) * len(columns),
@@ -76,7 +79,7 @@ def difference_table(section: Section, metric: str, reference: str = "sam2") -> 
         cells = []
         for column in columns:
             mine, theirs = _objects(section, run, column), _objects(section, other, column)
-            cells.append(difference_of(mine, theirs, metric))
+            cells.append(difference_by_protocol(mine, theirs, metric, section.protocol))
         rows.append(Row(name, tuple(cells)))
     if not rows:
         return None
@@ -120,7 +123,13 @@ def amodal_tables(section: Section) -> list[Table]:
 def amodal_difference_table(section: Section, reference: str = "sam2") -> Table | None:
     """Each system minus the reference on the same objects, per amodal metric, over all clips."""
     rows = [
-        Row(name, tuple(difference_of(run.objects, other.objects, metric, "clips") for metric in section.metrics))
+        Row(
+            name,
+            tuple(
+                difference_by_protocol(run.objects, other.objects, metric, section.protocol)
+                for metric in section.metrics
+            ),
+        )
         for name, run, other in _pairs(section, reference)
     ]
     if not rows:
@@ -199,8 +208,9 @@ def _columns(section: Section) -> tuple[str, ...]:
 
 
 def _score(section: Section, run: RunResult, column: str, metric: str) -> Cell | None:
-    if column == CORRUPTED_MEAN and CLEAN in run.by.get("corruption", {}):
-        return estimate_of(_objects(section, run, column), metric)
+    corrupted_alone = column == CORRUPTED_MEAN and CLEAN in run.by.get("corruption", {})
+    if corrupted_alone or section.protocol == "release":  # what is stored is over objects
+        return estimate_by_protocol(_objects(section, run, column), metric, section.protocol)
     if column in (ALL, CORRUPTED_MEAN):
         return _cell(run.overall.get(metric))
     return _cell(run.by.get(section.condition_tag or "", {}).get(column, {}).get(metric))

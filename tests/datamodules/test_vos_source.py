@@ -24,7 +24,13 @@ def test_missing_set_says_what_it_is_its_size_where_to_get_it_and_what_to_set(gi
         CorruptedVOS(root=root, name="davis").setup("fit")
     text = str(caught.value)
     assert "\n" not in text
-    for part in ("DAVIS 2017", "794 MB", "https://data.vision.ee.ethz.ch", "--data.root FOLDER", "$ROBUSTVOS_DATA/davis"):
+    for part in (
+        "DAVIS 2017",
+        "794 MB",
+        "https://data.vision.ee.ethz.ch",
+        "--data.root FOLDER",
+        "$ROBUSTVOS_DATA/davis",
+    ):
         assert part in text
     if root is not None:
         assert f"{root} does not exist" in text

@@ -26,7 +26,10 @@ def summary(values: list[float | None]) -> dict:
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
-    """``write_run(system, scores)``: ``scores`` maps (clip, tags as ``a=b``) to one score, or to one per metric."""
+    """``write_run(system, scores)``: ``scores`` maps (clip, tags as ``a=b``) to one score, or to one per metric.
+
+    ``boat#2`` is object 2 of the clip, ``boat`` object 1.
+    """
 
     def write(system: str, scores: dict, *, folder: str = "", metrics: tuple[str, ...] = ("J",), **fields) -> Path:
         objects = []
@@ -34,7 +37,8 @@ def write_run(tmp_path: Path) -> WriteRun:
             values = score if isinstance(score, tuple) else (score,)
             tags = dict(part.split("=") for part in tag.split(",") if part)
             of_metric = dict(zip(metrics, values, strict=True))
-            objects.append({"clip": clip, "object": 1, "frames": 4, "tags": tags, "scores": of_metric})
+            name, _, number = clip.partition("#")
+            objects.append({"clip": name, "object": int(number or 1), "frames": 4, "tags": tags, "scores": of_metric})
 
         def table(chosen: list) -> dict:
             return {metric: summary([entry["scores"][metric] for entry in chosen]) for metric in metrics}

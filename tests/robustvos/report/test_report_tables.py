@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 
 import pytest
 
+from robustvos.report.experiments import RowRuns, experiment_tables
 from robustvos.report.published import published_for
 from robustvos.report.results import load_result
 from robustvos.report.sections import make_sections
+from robustvos.report.summary import summary_lines
 from robustvos.report.table import Cell, Row, Table, is_emphasised
 from robustvos.report.tables import (
     amodal_difference_table,
@@ -96,6 +99,37 @@ def test_difference_counts_only_common_clips(write_run):
     cell = difference_table(only_section(write_run("sam2", theirs), write_run("moga", mine)), "J").rows[0].cells[0]
     assert cell.mean == pytest.approx(0.2)
     assert cell.clips == 2
+
+
+# One clip has three objects and two have one: over objects the rival gains, over sequences it loses.
+CROWD = [("crowd#1", 0.5, 0.6), ("crowd#2", 0.5, 0.6), ("crowd#3", 0.5, 0.6), ("one", 0.5, 0.4), ("two", 0.5, 0.4)]
+OF_CLASSES = ["class=car", "class=car", "class=car", "class=pole", "class=pole"]
+
+
+@pytest.mark.parametrize("tags", [[""] * 5, OF_CLASSES], ids=["sequences", "classes"])
+def test_release_differences_are_those_of_the_scores_that_are_shown(write_run, tags):
+    told = list(zip(CROWD, tags, strict=True))
+    runs = [
+        write_run(system, {(row[0], tag): row[place] for row, tag in told}, protocol="release", dataset="mvseg_adv")
+        for place, system in ((1, "sam2"), (2, "moga"))
+    ]
+    section = only_section(*runs)
+    shown = score_table(section, "J")
+    ours, theirs = (named(shown, system)["all"].mean for system in ("moga", "sam2"))
+    expected = (0.6 + 0.4 + 0.4) / 3 if tags[0] == "" else (0.6 + 0.4) / 2
+    assert (ours, theirs) == (pytest.approx(expected), pytest.approx(0.5))
+    difference = named(difference_table(section, "J"), "moga")["all"]
+    assert difference.mean == pytest.approx(ours - theirs)
+    assert difference.low <= difference.mean <= difference.high
+    assert "over classes or, where there are none, sequences" in shown.caption
+
+    rows = [RowRuns(system, "", (("mvseg_adv", load_result(path)),)) for system, path in zip("AB", runs, strict=True)]
+    scored, differences, *_ = experiment_tables("Table 2", 2, ["mvseg_adv"], rows, ["A"])
+    assert [row.cells[0].mean for row in scored.rows] == [pytest.approx(0.5), pytest.approx(expected)]
+    assert differences.rows[0].cells[0].mean == pytest.approx(expected - 0.5)
+
+    lines = [line.split() for line in summary_lines(json.loads(runs[1].read_text()))]
+    assert [line[1] for line in lines if line and line[0] == "all"] == [f"{100 * expected:.1f}"]
 
 
 def test_systems_are_compared_with_the_reference_of_their_own_base(write_run):
