@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 
@@ -92,6 +92,7 @@ class ResultsWriter(VideoCallback):
 
     def _content(self, trainer: L.Trainer, module: Any, results: list[Scored]) -> dict[str, Any]:
         data = trainer.datamodule
+        split: Literal["val", "test"] = "test" if trainer.state.fn == "test" else "val"
         task = getattr(data, "task", "modal")
         metrics = list(METRICS[task])
         objects = object_records(results)
@@ -100,10 +101,12 @@ class ResultsWriter(VideoCallback):
             "system": self.system or system_name(module.adapter, module.restorer),
             "base": module.config.variant,
             "base_hash": module.base.hash,
+            "restorer_hash": module.restorer_hash,
             "dataset": _dataset_name(data, trainer, self.dataset),
             "skip_first_last": module.rules.skip_first_last,
             "protocol": module.protocol if task == "modal" else "realvas",
-            "prompt": _prompt_of(data, "test" if trainer.state.fn == "test" else "val"),
+            "prompt": _prompt_of(data, split),
+            "facts": data.evaluation_facts(split) if hasattr(data, "evaluation_facts") else {},
             "seed": module.seed,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),

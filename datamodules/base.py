@@ -24,3 +24,10 @@ class Data(L.LightningDataModule):
     task: str = "modal"
     skip_first_last: bool = False
     release_contour: Literal["cross", "square"] = "cross"
+
+    def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
+        """What decides the figures of a split besides dataset, protocol and prompt, as words that follow each other.
+
+        Results keep it, and a report never tables runs together that differ in it. Which clips were used is not part of it.
+        """
+        return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import torch
@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.clip_sampling import ClipSampler, EpochSampler
 from datamodules.collate import collate_clips
-from datamodules.corruption import check_layers
-from datamodules.prompting import prompt_file_of
+from datamodules.corruption import check_layers, strength
+from datamodules.prompting import prompt_file_of, told_prompt
 from datamodules.release_prompts import follows_release
 from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
 from datamodules.resumable import ResumableLoader
@@ -24,7 +24,7 @@ from datamodules.set_weights import check_weights
 from datamodules.video_filter import check_patterns, patterns_of
 from datamodules.vos_clips import TrainingClips, VosClips
 from datamodules.vos_source import Split, VideoSource, describe_missing, locate
-from datamodules.vos_videos import EvaluationVideos, VosVideos
+from datamodules.vos_videos import EvaluationVideos, VosVideos, facts_of, under_protocol
 from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.layouts import SequenceRecord
 from robustvos.video.naming import name_some
@@ -184,10 +184,25 @@ class CorruptedVOS(Data):
         release = follows_release(self.trainer)
         tagged = len(self.roots) > 1
         dataset = VosVideos(videos, settings, self.binary, tagged, release, self.rendered, self.depth)
-        self.prompt = dataset.settings.prompt
+        self.prompt = told_prompt(dataset.settings.prompt or "mask")
         for note in dataset.notes:
             self._say(f"{self.name}: {note}")
         return DataLoader(dataset, batch_size=None, num_workers=0)
+
+    def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
+        """Objects and frames of a video, and how strongly frames are corrupted."""
+        settings = under_protocol(self.test if split == "test" else self.val, follows_release(self.trainer))
+        facts = facts_of(settings)
+        if not self.rendered:
+            return (
+                facts
+                | strength(settings.preset, settings.severity)
+                | ({"depth": self.depth.name} if self.depth else {})
+            )
+        copies = [
+            source.strength(settings.conditions) for source in self.sources() if isinstance(source, RenderedSource)
+        ]
+        return facts | {name: " | ".join(dict.fromkeys(copy[name] for copy in copies)) for name in copies[0]}
 
     def videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:
         """Dataset and files of each video of a split; of rendered copies each video under each corruption.

@@ -25,6 +25,11 @@ _NO_LAYERS = (
 )
 
 
+def strength(preset: str, severity: float) -> dict[str, str]:
+    """How strongly evaluation videos are corrupted, for :meth:`datamodules.base.Data.evaluation_facts`."""
+    return {"preset": preset, "severity": f"{severity:g}"}
+
+
 @dataclass(frozen=True)
 class Corruption:
     """What training clips are corrupted by: one corruption a clip, drawn uniformly.

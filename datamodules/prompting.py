@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,16 @@ def prompts_where_first_seen(
             f"video '{name}': objects {sorted(waiting.values())} are seen on no annotated frame; nothing to prompt"
         )
     return tuple(prompts)
+
+
+def told_prompt(prompt: str) -> str:
+    """What results say of a prompt: its kind; or a file's name and the first digits of its SHA-256, whatever its folder.
+
+    >>> told_prompt("points:3")
+    'points:3'
+    """
+    file = prompt_file_of(prompt)
+    return prompt if file is None else f"file {file.name} ({hashlib.sha256(file.read_bytes()).hexdigest()[:8]})"
 
 
 def prompt_file_of(prompt: str) -> Path | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
@@ -14,14 +14,14 @@ from torch.utils.data import DataLoader
 from datamodules.base import Data
 from datamodules.matched_prompts import MatchedFile, describe_untold, match_prompts
 from datamodules.prompt_files import read_prompt_file
-from datamodules.prompting import prompt_file_of
+from datamodules.prompting import prompt_file_of, told_prompt
 from datamodules.published_sets import PUBLISHED
 from datamodules.real_adverse_trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
 from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
 from datamodules.region_objects import RegionRules
 from datamodules.release_prompts import RELEASE_PROMPT, follows_release
 from datamodules.vos_source import DATA_VARIABLE
-from datamodules.vos_videos import check_join_frames
+from datamodules.vos_videos import EvaluationVideos, check_join_frames, facts_of
 from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.joining import join_records
 from robustvos.video.naming import name_some
@@ -114,8 +114,10 @@ class RealAdverse(Data):
         if self.prompt_file is None:
             self.prompt = self.given_prompt or (RELEASE_PROMPT if release else "mask")
         else:
-            self.prompt = f"file {self.prompt_file.name}"
+            self.prompt = "mask"  # of no object: the file tells of each
         self._videos, told_apart = self._open(found.clips if self.join_frames else found.clips[: self.limit], release)
+        if self.given_prompt is not None:
+            self.prompt = told_prompt(self.given_prompt)
         for note in [*notes, *told_apart]:
             rank_zero_only(print)(f"{self.name}: {note}", flush=True)
 
@@ -147,6 +149,10 @@ class RealAdverse(Data):
         if self.join_frames:
             clips = join_clips(clips, self.join_frames)[: self.limit]
         return AdverseVideos(clips, rules), notes
+
+    def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
+        """Objects and frames of a video."""
+        return facts_of(EvaluationVideos(max_objects=self.max_objects, join_frames=self.join_frames))
 
     def train_dataloader(self) -> NoReturn:
         """There is none.

@@ -7,6 +7,7 @@ tree, ``mose_<video>``, ``ytvos_<video>`` and ``davis_<video>``; its YouTube-VOS
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from robustvos.video.layouts import SequenceRecord
 from robustvos.video.naming import list_folders, name_some
 
 CLEAN = "clean"
+_NOTE = "corruption.json"  # in each copy that `cli.py corrupt` has written
 _LOOKED_FOR = "CORRUPTION/JPEGImages (fog/JPEGImages, ...) nor valid/ or train/ with such folders"
 
 
@@ -68,6 +70,12 @@ class RenderedSource:
     def names(self) -> tuple[str, ...]:
         """See :meth:`VideoSource.names`; of all copies."""
         return tuple(dict.fromkeys(name for copy in self.copies.values() for name in copy.names()))
+
+    def strength(self, corruptions: Sequence[str]) -> dict[str, str]:
+        """How strongly these copies are corrupted, as far as they say it (``corruption.json``)."""
+        copies = [self.copies[name].root for name in corruptions if name in self.copies and name != CLEAN]
+        told = sorted({_told_strength(copy) for copy in copies})
+        return {"copies": " and ".join(told)} if told else {}
 
     def describe_missing_split(self) -> str:
         """See :meth:`VideoSource.describe_missing_split`."""
@@ -130,6 +138,15 @@ def locate_rendered(
 def describe_missing_rendered(roots: Mapping[str, Path | str | None]) -> str | None:
     """One line on every dataset that is not where it should be; None if all are there."""
     return describe_missing(roots, lambda place: _base(place) is not None, _LOOKED_FOR)
+
+
+def _told_strength(copy: Path) -> str:
+    try:
+        told = json.loads((copy / _NOTE).read_text(encoding="utf-8"))
+        file = f"JPEG {told['quality']}" if told["quality"] else "PNG"
+        return f"{told['preset']}, severity {told['severity']:g}, seed {told['seed']}, {file}"
+    except (OSError, ValueError, KeyError):
+        return "of untold strength"
 
 
 def _base(place: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import cv2
 import torch
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from datamodules.base import Data
 from datamodules.collate import collate_clips
-from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video
+from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video, strength
 from datamodules.photometric import Photometric, augment_photometrically
 from datamodules.prompting import prompts_where_first_seen
 from datamodules.resumable import ResumableLoader
@@ -152,6 +153,12 @@ class Shapes(Data):
     def predict_dataloader(self) -> DataLoader:
         """The test videos."""
         return self.test_dataloader()
+
+    def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
+        """Size and length of the clips, their objects, and how strongly they are corrupted."""
+        clips = self.test if split == "test" else self.val
+        facts = {"side": str(self.size), "frames": str(clips.frames), "objects up to": str(clips.max_objects)}
+        return facts | strength(clips.preset, clips.severity) | ({"conditions": "in turn"} if clips.in_turn else {})
 
     def _videos(self, clips: EvaluationClips, split: str) -> DataLoader:
         return DataLoader(ShapesVideos(clips, self.size, split), batch_size=None, num_workers=0)

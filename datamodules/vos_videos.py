@@ -87,6 +87,20 @@ def under_protocol(settings: EvaluationVideos, release: bool) -> EvaluationVideo
     )
 
 
+def facts_of(settings: EvaluationVideos) -> dict[str, str]:
+    """What decides figures besides the prompt and how strongly frames are corrupted: objects and frames of a video.
+
+    >>> facts_of(EvaluationVideos(max_objects=3, join_frames=1000))
+    {'objects up to': '3', 'joined to frames': '1000'}
+    """
+    numbers = {
+        "objects up to": settings.max_objects,
+        "first frames": settings.max_frames,
+        "joined to frames": settings.join_frames,
+    }
+    return {name: str(number) for name, number in numbers.items() if number}
+
+
 class VosVideos(Dataset):
     """Every video under every condition, condition by condition. Frames and masks are read as they are asked for.
 

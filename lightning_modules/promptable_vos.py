@@ -21,7 +21,7 @@ from robustvos.metrics.rules import ScoringRules, rules_of
 from robustvos.metrics.tasks import Scored
 from robustvos.restoration import Restorer
 from robustvos.sam2.build import build_sam2
-from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly
+from robustvos.sam2.checkpoints import HOST_PREFIX, load_exactly, state_hash
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.losses import segmentation_loss
 from robustvos.sam2.provenance import Provenance, check_settings, find_shipped_adapter, read_adapter
@@ -225,6 +225,11 @@ class PromptableVOS(L.LightningModule):
     def predict_step(self, video: Video, batch_idx: int) -> None:
         """Track a video; callbacks write what they want of it."""
         self._track(video, None)
+
+    @property
+    def restorer_hash(self) -> str | None:
+        """Of the restorer's weights, as the base's; None without one."""
+        return None if self.restorer is None else state_hash(self.restorer)
 
     @property
     def task(self) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robustvos.report.results import load_result
@@ -139,6 +140,10 @@ def test_results_load_and_say_where_they_come_from(door, tiny_config, trained, l
     result = load_result(folder / "results.json")
     assert (result.system, result.base, result.dataset, result.protocol) == ("moga", "nano", "shapes", "davis")
     assert (result.prompt, result.seed, result.checkpoint) == ("mask", 0, str(last))
+    told = yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]
+    assert result.facts["side"] == str(told["size"]) and result.facts["frames"] == str(told["test"]["frames"])
+    assert result.facts["severity"] == f"{told['test']['severity']:g}"
+    assert len(result.base_hash) == 16 and result.restorer_hash == ""
     assert len({o["clip"] for o in result.objects}) == 2
     assert result.overall["J&F"].mean == pytest.approx((result.overall["J"].mean + result.overall["F"].mean) / 2)
     assert result.parameters["trainable"] == sum(t.numel() for t in read_checkpoint(last)["state_dict"].values())

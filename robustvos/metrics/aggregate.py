@@ -139,6 +139,11 @@ def paired_records(objects_a: Iterable[Record], objects_b: Iterable[Record], met
     return [{**record, "scores": {metric: a - b}} for record, a, b in pairs if a is not None and b is not None]
 
 
+def identities(objects: Iterable[Record]) -> set[object]:
+    """What tells objects apart: clip, id and corruption of each."""
+    return {_identity(record) for record in objects}
+
+
 def protocol_mean(objects: Sequence[Record], metric: str, protocol: str) -> dict[str, float | int | None]:
     """The mean that the tables of a protocol's authors show, as :func:`estimate` gives it.
 

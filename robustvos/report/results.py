@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,10 @@ class RunResult:
         by: Tag to value to metric to estimate.
         command: The command that made it, if stored.
         skip_first_last: Whether first and last frames were left out; None if not stored. Tables never mix.
+        facts: What else decides the figures (strength of the corruptions, objects of a video, ...), in words that follow
+            each other; empty if not stored. Tables never mix.
+        base_hash: Of the base's weights; empty if not stored.
+        restorer_hash: Of the restorer's; empty if there is none.
     """
 
     path: Path
@@ -80,6 +84,9 @@ class RunResult:
     by: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
     command: str = ""
     skip_first_last: bool | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    base_hash: str = ""
+    restorer_hash: str = ""
 
     @property
     def folder(self) -> Path:
@@ -149,6 +156,9 @@ class _Reader:
             by=self.groups(aggregates.get("by", {})),
             command=self.expect(data.get("command", ""), str, "command"),
             skip_first_last=self.expect(data.get("skip_first_last"), (bool, type(None)), "skip_first_last"),
+            facts={k: str(v) for k, v in self.expect(data.get("facts", {}), dict, "facts").items()},
+            base_hash=self.expect(data.get("base_hash", ""), str, "base_hash"),
+            restorer_hash=self.expect(data.get("restorer_hash"), (str, type(None)), "restorer_hash") or "",
         )
 
     def groups(self, by: Any) -> dict[str, dict[str, dict[str, Estimate]]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from robustvos.metrics.aggregate import identities
 from robustvos.report.results import RunResult
 
 CLEAN = "clean"
+STRENGTH = ("preset", "severity", "copies")
+"""Facts that say how strongly frames are corrupted."""
+
 _CONDITION_TAGS = ("corruption", "weather")
 _CORRUPTIONS = (
     "color_jitter",
@@ -24,14 +29,14 @@ _CORRUPTIONS = (
 
 @dataclass(frozen=True)
 class Section:
-    """Runs on one dataset under one protocol with one kind of prompt: the only runs that share a table.
+    """Runs that may share a table: of one dataset, protocol and kind of prompt, one strength of corruption and so on.
 
     Attributes:
         dataset: Its name.
         protocol: The evaluation protocol.
         prompt: The kind of prompt.
         runs: Row name and run, the reference first, then by name.
-        superseded: Older runs of a system, seed and checkpoint that was tested again; they are not shown.
+        superseded: Older runs of a system, seed and weights that was tested again on all that they hold; they are not shown.
     """
 
     dataset: str
@@ -42,8 +47,15 @@ class Section:
 
     @property
     def title(self) -> str:
-        """Dataset, protocol and prompt in one line."""
-        return f"{self.dataset}, protocol {self.protocol}, prompt {self.prompt}"
+        """Dataset, protocol, prompt and what else decides the figures, in one line."""
+        return ", ".join([f"{self.dataset}, protocol {self.protocol}, prompt {self.prompt}", *self.facts])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What else decides the figures, in words; how strongly frames are corrupted only where they are."""
+        told = self.runs[0][1].facts if self.runs else {}
+        hidden = () if self.condition_tag == "corruption" else STRENGTH
+        return tuple(f"{name} {value}" for name, value in told.items() if name not in hidden)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -72,15 +84,17 @@ class Section:
 
 
 def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Section]:
-    """One section per dataset, protocol, prompt and frames that count, that with most runs first; the reference leads it.
+    """One section for each dataset, protocol, prompt and whatever else decides figures, that with most runs first.
 
-    A system tested twice with the same base, seed and checkpoint is shown once, by its newest run.
+    The reference leads each. A system tested again with the same base, seed and weights, on all that an earlier run holds,
+    is shown by its newest run.
     """
-    groups: dict[tuple[str, str, str, str], list[RunResult]] = {}
+    groups: dict[tuple[str, ...], list[RunResult]] = {}
     for run in runs:
-        groups.setdefault((run.dataset, run.protocol, run.prompt, str(run.skip_first_last)), []).append(run)
+        facts = json.dumps(dict(run.facts), sort_keys=True)
+        groups.setdefault((run.dataset, run.protocol, run.prompt, str(run.skip_first_last), facts), []).append(run)
     sections = []
-    for (dataset, protocol, prompt, _), members in sorted(groups.items()):
+    for (dataset, protocol, prompt, *_), members in sorted(groups.items()):
         newest, superseded = _newest(members)
         named = zip(_names(newest), newest, strict=True)
         ordered = sorted(named, key=lambda pair: (pair[1].system != reference, pair[0]))
@@ -89,18 +103,29 @@ def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Se
 
 
 def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[RunResult]]:
-    latest: dict[tuple[object, ...], RunResult] = {}
-    for run in sorted(runs, key=lambda run: (run.created, str(run.path))):
-        latest[(run.system, run.base, run.seed, run.checkpoint)] = run
-    kept = list(latest.values())
-    return kept, [run for run in runs if not any(run is other for other in kept)]
+    kept: dict[tuple[object, ...], list[tuple[RunResult, set[object]]]] = {}
+    superseded = []
+    for run in sorted(runs, key=lambda run: (run.created, str(run.path)), reverse=True):
+        newer = kept.setdefault((run.system, run.base, run.base_hash, run.restorer_hash, run.seed, run.checkpoint), [])
+        objects = identities(run.objects)
+        if any(objects <= others for _, others in newer):
+            superseded.append(run)
+        else:
+            newer.append((run, objects))
+    return [run for runs_of_one in kept.values() for run, _ in runs_of_one], superseded
+
+
+def _weights(run: RunResult) -> list[str]:
+    """The first digits of what was loaded before any training: base and restorer."""
+    return [hash_[:6] for hash_ in (run.base_hash, run.restorer_hash) if hash_]
 
 
 def _names(runs: Sequence[RunResult]) -> list[str]:
-    """The system's name, and of base, seed and folder as many as are needed to tell rows apart."""
+    """The system's name, and of base, weights, seed and folder as many as are needed to tell rows apart."""
     details = (
         lambda run: run.system,
         lambda run: f"{run.system} ({run.base})",
+        lambda run: f"{run.system} ({run.base}, weights {'+'.join(_weights(run)) or 'unknown'})",
         lambda run: f"{run.system} ({run.base}, seed {run.seed})",
         lambda run: f"{run.system} ({run.base}, seed {run.seed}, {run.folder.parent.name}/{run.folder.name})",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from robustvos.metrics.aggregate import identities
 from robustvos.report.compare import averaged_over, difference_by_protocol, estimate_by_protocol
 from robustvos.report.published import Published, published_for
 from robustvos.report.results import Estimate, RunResult
@@ -71,7 +72,7 @@ def score_table(section: Section, metric: str) -> Table:
 def difference_table(section: Section, metric: str, reference: str = "sam2") -> Table | None:
     """Each system minus the reference on the same objects, per condition; None without a reference or a rival.
 
-    A system is compared with the reference of its own base (and seed, where there are several).
+    A system is compared with the reference of its own base and weights (and seed, where there are several).
     """
     columns = _columns(section)
     rows = []
@@ -232,10 +233,11 @@ def _pairs(section: Section, reference: str) -> list[tuple[str, RunResult, RunRe
     for name, run in section.runs:
         if run.system == reference:
             continue
-        same_base = [other for other in references if other.base == run.base]
-        same_seed = [other for other in same_base if other.seed == run.seed]
+        mine = identities(run.objects)
+        same_base = [other for other in references if (other.base, other.base_hash) == (run.base, run.base_hash)]
         if same_base:
-            pairs.append((name, run, (same_seed or same_base)[0]))
+            nearest = max(same_base, key=lambda o: (o.seed == run.seed, len(mine & identities(o.objects))))
+            pairs.append((name, run, nearest))
     return pairs
 
 

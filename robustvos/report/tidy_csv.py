@@ -14,6 +14,7 @@ FIELDS = (
     "dataset",
     "protocol",
     "prompt",
+    "facts",
     "kind",
     "table",
     "system",
@@ -38,8 +39,9 @@ def csv_document(sections: Sequence[tuple[Section, Sequence[Table]]], leading: S
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(FIELDS)
-    groups = [(("", "", ""), leading)]
-    groups += [((section.dataset, section.protocol, section.prompt), tables) for section, tables in sections]
+    groups = [(("", "", "", ""), leading)]
+    for section, tables in sections:
+        groups.append(((section.dataset, section.protocol, section.prompt, "; ".join(section.facts)), tables))
     for where, tables in groups:
         for table in tables:
             writer.writerows((*where, *line) for line in _lines(table))

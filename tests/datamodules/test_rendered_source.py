@@ -39,6 +39,17 @@ def test_copy_gives_what_corrupting_on_the_fly_gives(tree, copies):
         assert [(p.object_id, p.frame) for p in read.prompts] == [(p.object_id, p.frame) for p in made.prompts]
 
 
+def test_copies_tell_how_strongly_they_are_corrupted(copies, tree, tmp_path):
+    facts = rendered(copies, "clean", "fog", "iso_noise").evaluation_facts("test")
+    assert facts == {"copies": "intended, severity 3, seed 0, PNG"}
+    said = ["corrupt", tree.root, tmp_path / "strong", "--corruption", "fog", "--severity", "5", "--preset", "release"]
+    assert cli.main([str(token) for token in said]) == 0
+    facts = rendered(tmp_path / "strong", "fog").evaluation_facts("test")
+    assert facts == {"copies": "release, severity 5, seed 0, JPEG 95"}
+    (tmp_path / "strong/fog/corruption.json").unlink()
+    assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of untold strength"}
+
+
 def test_training_epoch_has_every_video_under_every_corruption_and_is_not_corrupted_again(copies):
     train = TrainingClips(frames=2, frames_per_batch=2, size=32, corruption=Corruption())
     data = CorruptedVOS(root=copies, rendered=True, train=train)

@@ -71,6 +71,25 @@ def test_prompt_file_names_videos_and_objects_and_what_it_leaves_out_is_counted(
         videos_of(made.root, prompt=str(file))
 
 
+def test_what_decides_figures_is_told(tree):
+    data = CorruptedVOS(root=tree.root, test=EvaluationVideos(severity=1.5, max_objects=2, join_frames=9, limit=1))
+    expected = {"objects up to": "2", "joined to frames": "9", "preset": "intended", "severity": "1.5"}
+    assert data.evaluation_facts("test") == expected
+    assert data.evaluation_facts("val") == {"preset": "intended", "severity": "3"}
+
+
+def test_prompt_files_are_told_by_name_and_content_not_by_folder(tree, tmp_path):
+    told = []
+    for folder, point in (("a", 5), ("b", 5), ("c", 6)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "p.json").write_text(json.dumps({"dog": {"1": [[point, 10]]}}))
+        data = CorruptedVOS(root=tree.root, test=EvaluationVideos(prompt=str(tmp_path / folder / "p.json")))
+        data.test_dataloader()
+        told.append(data.prompt)
+    assert told[0] == told[1] != told[2]
+    assert told[0].startswith("file p.json (")
+
+
 def test_empty_first_mask_moves_the_prompts_and_no_object_at_all_is_an_error(make_tree, moving_boxes):
     nothing = np.zeros((48, 64), np.uint8)
     own = make_tree("late")

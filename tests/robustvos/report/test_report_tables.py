@@ -145,10 +145,37 @@ def test_no_reference_no_difference_table(write_run):
     assert difference_table(only_section(write_run("moga", scores())), "J") is None
 
 
-@pytest.mark.parametrize("field", ["dataset", "protocol", "prompt"])
+@pytest.mark.parametrize("field", ["dataset", "protocol", "prompt", "facts"])
 def test_what_may_not_be_mixed_is_kept_apart(write_run, field):
-    runs = [load_result(write_run("sam2", scores())), load_result(write_run("moga", scores(), **{field: "other"}))]
-    assert [len(section.runs) for section in make_sections(runs)] == [1, 1]
+    other = {"severity": "5"} if field == "facts" else "other"
+    runs = [load_result(write_run("sam2", scores())), load_result(write_run("moga", scores(), **{field: other}))]
+    sections = make_sections(runs)
+    assert [len(section.runs) for section in sections] == [1, 1]
+    assert len({section.title for section in sections}) == 2
+
+
+def test_facts_stand_in_the_title_and_strength_only_where_frames_are_corrupted(write_run):
+    facts = {"frames": "16", "preset": "release", "severity": "5"}
+    corrupted = only_section(write_run("sam2", scores(), facts=facts))
+    assert corrupted.title == "shapes, protocol davis, prompt mask, frames 16, preset release, severity 5"
+    clean = {(clip, "corruption=clean"): 0.5 for clip in CLIPS}
+    assert only_section(write_run("sam2", clean, facts=facts)).title == "shapes, protocol davis, prompt mask, frames 16"
+
+
+@pytest.mark.parametrize("field", ["base_hash", "restorer_hash"])
+def test_other_weights_are_another_row_compared_with_their_own_reference(write_run, field):
+    paths = [
+        write_run(system, scores(gain), folder=f"{system}{weights}", **{field: weights})
+        for system, weights, gain in (("sam2", "a" * 16, 0.0), ("sam2", "b" * 16, 0.2), ("moga", "b" * 16, 0.25))
+    ]
+    section = only_section(*paths)
+    assert [name for name, _ in section.runs if "sam2" in name] == [
+        "sam2 (nano, weights aaaaaa)",
+        "sam2 (nano, weights bbbbbb)",
+    ]
+    assert not section.superseded
+    if field == "base_hash":
+        assert difference_table(section, "J").rows[0].cells[0].mean == pytest.approx(0.05)
 
 
 def test_equal_systems_get_names_that_differ(write_run):
@@ -166,6 +193,16 @@ def test_a_system_tested_again_shows_its_newest_run_only(write_run):
     section = only_section(new, old)
     assert [run.path for _, run in section.runs] == [new]
     assert [run.path for run in section.superseded] == [old]
+
+
+def test_a_later_run_on_part_of_the_clips_hides_none_that_has_more(write_run):
+    part = {key: score for key, score in scores(0.1).items() if key[0] == "a"}
+    whole = write_run("moga", scores(), folder="whole", created="2026-01-01T00:00:00")
+    later = write_run("moga", part, folder="part", created="2026-02-01T00:00:00")
+    section = only_section(whole, later)
+    assert {run.path for _, run in section.runs} == {whole, later}
+    assert section.superseded == ()
+    assert difference_table(only_section(whole, later, write_run("sam2", part, folder="s")), "J") is not None
 
 
 AMODAL = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
