@@ -18,9 +18,9 @@ from robustvos.video.masks import write_indexed_mask, write_overlapping_masks
 class MaskWriter(VideoCallback):
     """Write every mask of a test or a prediction, as soon as it is there; nothing in validation.
 
-    Modal task: ``masks/<video>/<frame>.png``, an indexed PNG with the DAVIS palette. Amodal task, whose masks overlap:
-    ``masks/<video>/<object>/<frame>.png``, black and white, for every object of the video on every frame; an object
-    that was not introduced yet is empty. Each file appears whole or not at all.
+    Modal task: ``masks/<video>/<frame>.png``, an indexed PNG with the DAVIS palette. Where masks overlap, in the amodal
+    task and under the protocol ``release``: ``masks/<video>/<object>/<frame>.png``, black and white, for every object of
+    the video on every frame; an object that was not introduced yet is empty. Each file appears whole or not at all.
 
     Args:
         enabled: False writes nothing.
@@ -49,7 +49,7 @@ class MaskWriter(VideoCallback):
             return
         folder = self._folder / "masks" / video_folder(video)
         name = video.frame_names[tracked.index]
-        if is_amodal(trainer):
+        if is_amodal(trainer) or module.rules.overlapping:
             _write_each_object(video, tracked, folder, name)
         else:
             write_indexed_mask(tracked.masks, tracked.object_ids, folder / f"{name}.png")

@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,10 +19,9 @@ from callbacks.base import VideoCallback, run_folder
 from robustvos.metrics.aggregate import aggregate
 from robustvos.metrics.tasks import METRICS, UNITS, Scored, gather_results, object_records
 from robustvos.report.frame_scores import FILE, frame_series, frames_text
-from robustvos.report.summary import summary_lines
+from robustvos.report.summary import summary_lines, unscored_lines
 from robustvos.types import Video, VideoResult
 from robustvos.video.atomic import atomic_write_text
-from robustvos.video.naming import name_some
 
 _PACKAGES = ("robustvos", "torch", "lightning", "sam2", "torchmetrics", "numpy")
 
@@ -88,7 +86,7 @@ class ResultsWriter(VideoCallback):
         atomic_write_text(folder / "results.csv", _as_csv(content))
         if self.frames:
             atomic_write_text(folder / FILE, frames_text(frame_series(results)))
-        self._summary = [*summary_lines(content), *_unscored(content["objects"]), *_whereabouts(folder)]
+        self._summary = [*summary_lines(content), *unscored_lines(content["objects"]), *_whereabouts(folder)]
 
     def _content(self, trainer: L.Trainer, module: Any, results: list[Scored]) -> dict[str, Any]:
         data = trainer.datamodule
@@ -175,15 +173,6 @@ def _whereabouts(folder: Path) -> list[str]:
     """What the run has left, for people."""
     names = ("results.json", "results.csv", "masks", "figures")
     return [f"{folder / name}" for name in names if (folder / name).exists()]
-
-
-def _unscored(objects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line on the objects that no figure is made of."""
-    clips = [o["clip"] for o in objects if all(score is None for score in o["scores"].values())]
-    if not clips:
-        return []
-    names = name_some(sorted(set(clips)))
-    return [f"{len(clips)} of {len(objects)} objects have no frame that counts, and no score: of {names}"]
 
 
 def _as_csv(content: dict[str, Any]) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from datamodules.luma import read_lumas
 from datamodules.prompt_files import PromptFile
 from datamodules.vos_masks import read_ids, visible_ids
 from robustvos.errors import BadPrompt
 from robustvos.types import Prompt
 from robustvos.video.layouts import SequenceRecord
+from robustvos.video.luma import read_lumas
 from robustvos.video.naming import name_some
 
 

@@ -11,7 +11,6 @@ import torch
 
 from datamodules.class_regions import EVALUATED_SIDE, LEAST_AREA, RegionMasks, largest, regions_of
 from datamodules.joined_prompts import parts_with_offsets
-from datamodules.luma import read_lumas
 from datamodules.matched_prompts import moved_inside
 from datamodules.prompt_files import PromptFile
 from datamodules.release_prompts import prompts_of_masks
@@ -20,6 +19,7 @@ from robustvos.errors import BadMask
 from robustvos.seeding import derive_seed
 from robustvos.types import Prompt
 from robustvos.video.layouts import SequenceRecord
+from robustvos.video.luma import read_lumas
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from datamodules.joined_prompts import prompts_of_parts
-from datamodules.luma import read_lumas
 from datamodules.vos_masks import VideoMasks, object_ids_of, read_ids, visible_ids
 from robustvos.seeding import derive_seed
 from robustvos.types import Prompt
 from robustvos.video.layouts import SequenceRecord
+from robustvos.video.luma import lowest_by_luma
 from robustvos.video.prompts import parse_prompt_kind, prompt_from_mask
 
 RELEASE_SEED = 42
@@ -73,18 +73,6 @@ def prompts_of_masks(
         prompt_from_mask(mask, object_id, prompt, frame, seed)
         for mask, object_id in zip(masks, object_ids, strict=True)
     )
-
-
-def lowest_by_luma(object_ids: Sequence[int], mask_path: Path, limit: int | None) -> tuple[int, ...]:
-    """The ``limit`` objects of the darkest colours, darkest first; None: all.
-
-    Args:
-        object_ids: Ids as stored.
-        mask_path: The indexed mask whose palette has the colours.
-        limit: How many.
-    """
-    lumas = read_lumas(mask_path)
-    return tuple(sorted(object_ids, key=lambda object_id: (lumas[object_id], object_id))[:limit])
 
 
 def random_points(masks: Tensor, object_ids: Sequence[int], count: int, frame: int) -> tuple[Prompt, ...]:

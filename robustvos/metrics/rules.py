@@ -26,6 +26,9 @@ class ScoringRules:
         contour: Which pixels are a mask's contour.
         scores_ends: First and last frames count whatever a dataset says of its own protocol.
         overlapping: Masks of several objects may overlap, because several prompts may mean one region.
+        first_objects: The objects are those of the first annotated frame that shows any; later ones are not tracked.
+        max_objects: At most so many of a clip, those of the darkest colours; None: all. A dataset may have a rule of its
+            own.
     """
 
     skip_first_last: bool = False
@@ -35,6 +38,8 @@ class ScoringRules:
     contour: ContourMap = "davis"
     scores_ends: bool = False
     overlapping: bool = False
+    first_objects: bool = False
+    max_objects: int | None = None
 
 
 PROTOCOLS: dict[str, ScoringRules] = {
@@ -42,7 +47,13 @@ PROTOCOLS: dict[str, ScoringRules] = {
     # The public RobustPVOS evaluator: the prompted frame is scored, frames without the object are not. Its scripts for MVSeg
     # and ACDC erode by a cross, the one for YouTube-VOS by a square.
     "release": ScoringRules(
-        skip_empty_truth=True, whole_pixels=False, contour="cross", scores_ends=True, overlapping=True
+        skip_empty_truth=True,
+        whole_pixels=False,
+        contour="cross",
+        scores_ends=True,
+        overlapping=True,
+        first_objects=True,
+        max_objects=3,
     ),
 }
 

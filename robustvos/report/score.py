@@ -6,7 +6,7 @@ import csv
 import io
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,21 +17,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from robustvos.errors import BadMask, DataNotFound
+from robustvos.errors import DataNotFound, UserError
 from robustvos.metrics.aggregate import aggregate
-from robustvos.metrics.davis_statistics import davis_statistics
 from robustvos.metrics.rules import ReleaseContour, rules_of
-from robustvos.metrics.video_scores import VideoScores, counted_scores
-from robustvos.report.score_jobs import ScoringJob, find_jobs
-from robustvos.video.annotations import ids_in
+from robustvos.report.score_jobs import CLEAN, ScoringJob, plan_scoring
+from robustvos.report.score_sequence import Scored, score_sequence
+from robustvos.report.summary import unscored_lines
 from robustvos.video.atomic import atomic_write_text
-from robustvos.video.masks import VOID, masks_from_ids, read_indexed_mask
-from robustvos.video.naming import name_some
 
 METRICS = ("J&F", "J", "F")
-
-# Records of a sequence's objects, and DAVIS's statistics of those with a frame that counts.
-_Scored = tuple[list[dict[str, Any]], list[dict[str, float]]]
 
 
 def score_folders(
@@ -40,6 +34,7 @@ def score_folders(
     *,
     protocol: str = "davis",
     release_contour: ReleaseContour = "square",
+    max_objects: int | None = None,
     skip_first_last: bool = False,
     out: str | os.PathLike[str] | None = None,
     sequences: Sequence[str] | None = None,
@@ -49,14 +44,18 @@ def score_folders(
     """J and F of every object of every sequence.
 
     Every annotated frame of the truth needs a predicted mask of the same name; further predictions are passed over. An
-    object counts from the frame in which the truth first shows it. Pixels that the truth marks 255 (void) do not count.
+    object counts from the frame in which the truth first shows it; under ``release`` objects are those of the first
+    annotated frame that shows any. Pixels that the truth marks 255 (void) do not count.
 
     Args:
-        pred: ``<pred>/<sequence>/<frame>.png``, indexed masks; or the folder of a single sequence.
+        pred: ``<pred>/<sequence>/<frame>.png``, indexed masks, or ``<pred>/<sequence>/<object>/<frame>.png``, black and
+            white ones that may overlap; or the folder of a single sequence with indexed masks. Sequences called
+            ``<sequence>@<corruption>``, as a test leaves them, are scored against ``<sequence>``.
         gt: The same for the truth; or a dataset's root, which holds ``Annotations``.
         protocol: ``davis`` or ``release``; see :mod:`robustvos.metrics.rules`.
         release_contour: What ``release`` takes for a contour: ``square``, as ``test`` does for YouTube-VOS and folders in
-            DAVIS layout, or ``cross``, as it does for MVSeg and ACDC-Video. ``davis`` has its own.
+            DAVIS layout, or ``cross``, as it does for MVSeg. ``davis`` has its own.
+        max_objects: At most so many of a sequence, those of the darkest colours, under ``release`` alone; None: 3, 0: all.
         skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
         out: Folder for ``scores.csv`` (one line per object) and ``global_scores.csv``; nothing is written if None.
         sequences: Score these alone; all of the truth if None.
@@ -64,8 +63,9 @@ def score_folders(
         progress: Show a progress bar.
 
     Returns:
-        ``{"protocol", "metrics", "objects", "aggregates", "global"}``; objects and aggregates as in ``results.json``,
-        ``global`` with DAVIS's statistics (``J&F-Mean``, ``J-Mean``, ``J-Recall``, ``J-Decay``, ``F-Mean``, ...).
+        ``{"protocol", "metrics", "objects", "aggregates", "global", "notes"}``; objects and aggregates as in ``results.json``,
+        ``global`` with DAVIS's statistics (``J&F-Mean``, ``J-Mean``, ``J-Recall``, ``J-Decay``, ``F-Mean``, ...), ``notes``
+        with lines on what was passed over.
 
     Raises:
         DataNotFound: If a folder, sequences or frames are missing, listed in the text; or no object or frame counts.
@@ -74,7 +74,14 @@ def score_folders(
         UserError: If the scores cannot be written.
     """
     rules = replace(rules_of(protocol, release_contour), skip_first_last=skip_first_last)
-    jobs = find_jobs(Path(pred), Path(gt), sequences, rules)
+    if max_objects is not None:
+        if protocol != "release" or max_objects < 0:
+            raise UserError(
+                "max_objects chooses objects as the protocol release does: give a number from 0 on, and release"
+            )
+        rules = replace(rules, max_objects=max_objects or None)
+    plan = plan_scoring(Path(pred), Path(gt), sequences, rules)
+    jobs = plan.jobs
     scored = sorted(_score_all(jobs, workers, progress), key=lambda pair: pair[0])
     objects = [record for _, (records, _) in scored for record in records]
     statistics = [statistic for _, (_, found) in scored for statistic in found]
@@ -88,13 +95,14 @@ def score_folders(
         "objects": objects,
         "aggregates": aggregate(objects, METRICS),
         "global": _global_means(statistics),
+        "notes": [*plan.notes, *unscored_lines(objects)],
     }
     if out is not None:
         _write_csv(Path(out), result)
     return result
 
 
-def _score_all(jobs: Sequence[ScoringJob], workers: int, progress: bool) -> Iterator[tuple[int, _Scored]]:
+def _score_all(jobs: Sequence[ScoringJob], workers: int, progress: bool) -> Iterator[tuple[int, Scored]]:
     """Index and outcome of each job, in whatever order they end."""
     with tqdm(total=sum(len(job.true) for job in jobs), unit="frame", disable=not progress) as bar:
         for index, outcome in _outcomes(jobs, workers):
@@ -102,59 +110,21 @@ def _score_all(jobs: Sequence[ScoringJob], workers: int, progress: bool) -> Iter
             yield index, outcome
 
 
-def _outcomes(jobs: Sequence[ScoringJob], workers: int) -> Iterator[tuple[int, _Scored]]:
+def _outcomes(jobs: Sequence[ScoringJob], workers: int) -> Iterator[tuple[int, Scored]]:
     if workers <= 1 or len(jobs) == 1:
-        yield from ((index, _score_sequence(job)) for index, job in enumerate(jobs))
+        yield from ((index, score_sequence(job)) for index, job in enumerate(jobs))
         return
     # A forked worker may wait for ever for a lock that a thread of its parent held.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_single_threaded) as pool:
         # Long sequences first, so that no worker is left alone with one at the end.
         order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].true))
-        yield from zip(order, pool.map(_score_sequence, [jobs[index] for index in order]), strict=True)
+        yield from zip(order, pool.map(score_sequence, [jobs[index] for index in order]), strict=True)
 
 
 def _single_threaded() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-
-
-def _score_sequence(job: ScoringJob) -> _Scored:
-    scores = VideoScores(job.name, (), rules=job.rules)
-    predicted_ids: dict[int, Path] = {}
-    for frame, (predicted_path, true_path) in enumerate(zip(job.predicted, job.true, strict=True)):
-        predicted, true = read_indexed_mask(predicted_path), read_indexed_mask(true_path)
-        _check_size(predicted, true, predicted_path)
-        true_ids = ids_in(true)
-        for object_id in sorted(true_ids - {0, VOID}):
-            scores.add_object(object_id)
-        if predicted_path != true_path:
-            predicted_ids |= dict.fromkeys(ids_in(predicted) - {0}, predicted_path)
-        ids = scores.object_ids
-        void = torch.from_numpy(true == VOID) if VOID in true_ids else None
-        scores.update(frame, masks_from_ids(predicted, ids), masks_from_ids(true, ids), void)
-    _check_ids(predicted_ids, scores.object_ids, job.name)
-    records = sorted(scores.objects(), key=lambda record: record["object"])
-    counted = counted_scores(scores.frame_scores(), job.rules, range(len(job.true)))
-    return records, [davis_statistics(counted[object_id]) for object_id in sorted(counted)]
-
-
-def _check_size(predicted: np.ndarray, true: np.ndarray, path: Path) -> None:
-    if predicted.shape != true.shape:
-        (height, width), (true_height, true_width) = predicted.shape, true.shape
-        raise BadMask(
-            f"{path} is {width}x{height}, its ground truth {true_width}x{true_height}; resize the prediction with "
-            "nearest neighbour, or give masks at the original resolution"
-        )
-
-
-def _check_ids(predicted: dict[int, Path], known: Sequence[int], sequence: str) -> None:
-    unknown = sorted(set(predicted) - set(known))
-    if unknown:
-        raise BadMask(
-            f"{predicted[unknown[0]]}: holds the ids {name_some(map(str, unknown))}, but the truth of {sequence} knows "
-            f"only {name_some(map(str, sorted(known))) or 'none'}; save the object ids themselves, not colours or 255"
-        )
 
 
 def _global_means(statistics: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -166,7 +136,7 @@ def _global_means(statistics: Sequence[dict[str, float]]) -> dict[str, float]:
 def _write_csv(folder: Path, result: dict[str, Any]) -> None:
     lines = [
         {
-            "Sequence": f"{record['clip']}_{record['object']}",
+            "Sequence": f"{_named(record)}_{record['object']}",
             "J-Mean": _number(record["scores"]["J"]),
             "F-Mean": _number(record["scores"]["F"]),
         }
@@ -176,6 +146,11 @@ def _write_csv(folder: Path, result: dict[str, Any]) -> None:
     atomic_write_text(
         folder / "global_scores.csv", _csv([{name: _number(value) for name, value in result["global"].items()}])
     )
+
+
+def _named(record: Mapping[str, Any]) -> str:
+    corruption = record["tags"].get("corruption", CLEAN)
+    return record["clip"] if corruption == CLEAN else f"{record['clip']}@{corruption}"
 
 
 def _csv(lines: Sequence[dict[str, str]]) -> str:

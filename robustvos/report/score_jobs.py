@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,51 +11,122 @@ from robustvos.metrics.rules import ScoringRules
 from robustvos.video.layouts import resolve_folder
 from robustvos.video.naming import list_files, list_folders, name_some
 
+PredictedFrame = Path | Mapping[int, Path]
+"""An indexed mask; or a black and white one for each object, which may overlap."""
+
+CLEAN = "clean"
+
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """One sequence to score.
+    """One sequence to score, under one condition.
 
     Attributes:
-        name: Its name.
-        predicted: A predicted mask per annotated frame; the true mask itself where an end that does not count was not
+        name: Of the sequence.
+        corruption: Of its frames; empty where predictions say nothing of corruptions.
+        predicted: A prediction per annotated frame; the true mask itself where an end that does not count was not
             predicted.
         true: The annotations, in order.
         rules: How they are scored.
     """
 
     name: str
-    predicted: tuple[Path, ...]
+    corruption: str
+    predicted: tuple[PredictedFrame, ...]
     true: tuple[Path, ...]
     rules: ScoringRules
 
 
-def find_jobs(pred: Path, gt: Path, sequences: Sequence[str] | None, rules: ScoringRules) -> list[ScoringJob]:
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What there is to score.
+
+    Attributes:
+        jobs: One for each sequence and condition.
+        notes: A line for each kind of thing that is passed over, or that a reader may not expect.
+    """
+
+    jobs: tuple[ScoringJob, ...]
+    notes: tuple[str, ...]
+
+
+def plan_scoring(pred: Path, gt: Path, sequences: Sequence[str] | None, rules: ScoringRules) -> ScoringPlan:
     """Pair the sequences and frames of two folders; see :func:`robustvos.report.score.score_folders`.
 
     Raises:
         DataNotFound: If a folder, sequences or frames are missing.
     """
-    truth = _sequence_folders(
-        resolve_folder(gt, "Annotations") if (gt / "Annotations").is_dir() else gt, "ground truth"
-    )
+    inside = resolve_folder(gt, "Annotations") if (gt / "Annotations").is_dir() else gt
+    truth = _sequence_folders(inside, "ground truth")
     predicted = _sequence_folders(pred, "prediction")
+    notes = []
     if len(truth) == len(predicted) == 1 and gt in truth.values() and pred in predicted.values():
+        if truth.keys() != predicted.keys():
+            notes.append(f"{pred.name} is scored against {gt.name}, which has another name")
         predicted = dict.fromkeys(truth, pred)
     names = list(sequences) if sequences is not None else list(truth)
-    for folders, where in ((truth, gt), (predicted, pred)):
-        missing = [name for name in names if name not in folders]
-        if missing:
-            raise DataNotFound(
-                f"{len(missing)} of {len(names)} sequences are missing in {where}: {name_some(missing, 10)}; "
-                "add them, or name the sequences to score"
+    conditions = _conditions(predicted, truth)
+    _check_there(names, truth, gt, "")
+    for condition in conditions:
+        _check_there([_folder_name(name, condition) for name in names], predicted, pred, _advice(gt, predicted, truth))
+    wanted = {_folder_name(name, condition) for name in names for condition in conditions}
+    passed_over = [name for name in predicted if name not in wanted]
+    if passed_over and sequences is None:
+        notes.append(
+            f"{len(passed_over)} predicted folders have no ground truth and do not count: {name_some(passed_over)}"
+        )
+    told = conditions != [""]
+    return ScoringPlan(
+        tuple(
+            _job(
+                name, (condition or CLEAN) if told else "", predicted[_folder_name(name, condition)], truth[name], rules
             )
-    return [_job(name, predicted[name], truth[name], rules) for name in names]
+            for condition in conditions
+            for name in names
+        ),
+        tuple(notes),
+    )
 
 
-def _job(name: str, predicted: Path, truth: Path, rules: ScoringRules) -> ScoringJob:
+def _conditions(predicted: Iterable[str], truth: Iterable[str]) -> list[str]:
+    """``""`` for clean sequences, then every CORRUPTION of folders SEQUENCE@CORRUPTION, as a test leaves them."""
+    known = set(truth)
+    found = {}
+    for name in predicted:
+        sequence, _, corruption = name.rpartition("@")
+        if name in known:
+            found[""] = True
+        elif sequence in known:
+            found[corruption] = True
+    return sorted(found) or [""]
+
+
+def _folder_name(sequence: str, condition: str) -> str:
+    return f"{sequence}@{condition}" if condition else sequence
+
+
+def _check_there(names: Sequence[str], folders: Mapping[str, Path], where: Path, advice: str) -> None:
+    missing = [name for name in names if name not in folders]
+    if missing:
+        raise DataNotFound(
+            f"{len(missing)} of {len(names)} sequences are missing in {where}: {name_some(missing, 10)}; "
+            + (advice or "check the names, or the folder")
+        )
+
+
+def _advice(gt: Path, predicted: Iterable[str], truth: Iterable[str]) -> str:
+    """What to do where only some sequences were predicted: perhaps they are those of one of the dataset's lists."""
+    known = set(truth)
+    there = {name if name in known else name.rpartition("@")[0] for name in predicted} & known
+    for file in sorted((gt / "ImageSets").rglob("*.txt")) if there else ():
+        if set(file.read_text(encoding="utf-8", errors="replace").split()) == there:
+            return f"those that are there are all of {file}: score them with --sequences {file}"
+    return "add them, or say which to score: --sequences NAME, or a text file with one name a line"
+
+
+def _job(name: str, corruption: str, predicted: Path, truth: Path, rules: ScoringRules) -> ScoringJob:
     true_paths = list_files(truth, (".png",))
-    by_stem = {path.stem: path for path in list_files(predicted, (".png",))}
+    by_stem = _predictions(predicted)
     missing = [path.stem for path in true_paths if path.stem not in by_stem]
     if rules.skip_first_last:
         # Nobody needs to predict what is not scored.
@@ -66,7 +137,27 @@ def _job(name: str, predicted: Path, truth: Path, rules: ScoringRules) -> Scorin
             f"{name_some(missing, 10)}; name the masks as the annotations are named"
         )
     # An end that is not scored and not predicted stands for itself; the rules leave it out.
-    return ScoringJob(name, tuple(by_stem.get(path.stem, path) for path in true_paths), tuple(true_paths), rules)
+    frames = tuple(by_stem.get(path.stem, path) for path in true_paths)
+    return ScoringJob(name, corruption, frames, tuple(true_paths), rules)
+
+
+def _predictions(folder: Path) -> dict[str, PredictedFrame]:
+    """By stem; of folders for each object, frames that all of them have."""
+    indexed = list_files(folder, (".png",))
+    if indexed:
+        return {path.stem: path for path in indexed}
+    by_object = {
+        int(one.name): {path.stem: path for path in list_files(one, (".png",))} for one in _object_folders(folder)
+    }
+    shared = set.intersection(*(set(files) for files in by_object.values()))
+    return {stem: {object_id: files[stem] for object_id, files in by_object.items()} for stem in sorted(shared)}
+
+
+def _object_folders(folder: Path) -> list[Path]:
+    """``<object>/`` with masks, for objects that overlap; none if the folder holds anything else."""
+    folders = list_folders(folder)
+    are_objects = all(one.name.isdecimal() and list_files(one, (".png",)) for one in folders)
+    return folders if are_objects else []
 
 
 def _sequence_folders(root: Path, what: str) -> dict[str, Path]:
@@ -74,7 +165,12 @@ def _sequence_folders(root: Path, what: str) -> dict[str, Path]:
         raise DataNotFound(f"{what} folder {root} does not exist; expected <folder>/<sequence>/<frame>.png")
     if list_files(root, (".png",)):
         return {root.name: root}
-    folders = {folder.name: folder for folder in list_folders(root) if list_files(folder, (".png",))}
+    of_objects = what == "prediction"  # the truth must say which pixels belong to whom
+    folders = {
+        folder.name: folder
+        for folder in list_folders(root)
+        if list_files(folder, (".png",)) or (of_objects and _object_folders(folder))
+    }
     if not folders:
         seen = name_some(sorted(entry.name for entry in root.iterdir())) or "nothing"
         raise DataNotFound(f"{what} folder {root} holds no masks, but {seen}; expected <folder>/<sequence>/<frame>.png")

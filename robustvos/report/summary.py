@@ -7,6 +7,7 @@ from typing import Any
 
 from robustvos.metrics.aggregate import group_by_tag, protocol_mean
 from robustvos.metrics.class_means import CLASS_TAG
+from robustvos.video.naming import name_some
 
 _WEATHER = "weather"
 _TAGS = ("corruption", _WEATHER, "category")
@@ -38,9 +39,9 @@ def summary_lines(content: Mapping[str, Any]) -> list[str]:
     overall, by = content["aggregates"]["overall"], content["aggregates"]["by"]
     if content["protocol"] == "release":  # what is stored is over objects
         objects = content["objects"]
-        overall = _figures(objects, metrics, "release")
+        overall = figures_of(objects, metrics, "release")
         by = {
-            tag: {v: _figures(group, metrics, "release") for v, group in group_by_tag(objects, tag).items()}
+            tag: {v: figures_of(group, metrics, "release") for v, group in group_by_tag(objects, tag).items()}
             for tag in by
         }
     told = [t for t in _TAGS if set(by.get(t, ())) - {_CLEAN}]
@@ -48,26 +49,39 @@ def summary_lines(content: Mapping[str, Any]) -> list[str]:
     groups = dict(by[tag]) if tag else {}
     if tag == "corruption":
         corrupted = [o for o in content["objects"] if o["tags"].get(tag) != _CLEAN]
-        groups["corrupted"] = _figures(corrupted, metrics, content["protocol"])
+        groups["corrupted"] = figures_of(corrupted, metrics, content["protocol"])
     groups["all"] = overall
     head = "{system} on {base}: {dataset}, protocol {protocol}, prompt {prompt}".format_map(content)
-    lines = [head, *_block(tag, groups, metrics)]
+    lines = [head, *condition_block(tag, groups, metrics)]
     low, high = (overall[metrics[0]][end] for end in ("low", "high"))
     if low is not None:
         lines[-1] += f"  {metrics[0]} in [{_percent(low)}, {_percent(high)}]"
     if _WEATHER in told[1:]:
-        lines += ["", *_block(_WEATHER, by[_WEATHER], metrics)]
+        lines += ["", *condition_block(_WEATHER, by[_WEATHER], metrics)]
     if by.get(CLASS_TAG):
         means = content["aggregates"].get("class_means")
-        lines += ["", *_block(CLASS_TAG, {**by[CLASS_TAG], **({"mean over classes": means} if means else {})}, metrics)]
+        lines += [
+            "",
+            *condition_block(CLASS_TAG, {**by[CLASS_TAG], **({"mean over classes": means} if means else {})}, metrics),
+        ]
     return lines
 
 
-def _figures(objects: Sequence[Mapping[str, Any]], metrics: Sequence[str], protocol: str) -> dict[str, Any]:
+def unscored_lines(objects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line on the objects that no figure is made of; none if there are none."""
+    clips = [o["clip"] for o in objects if all(score is None for score in o["scores"].values())]
+    if not clips:
+        return []
+    names = name_some(sorted(set(clips)))
+    return [f"{len(clips)} of {len(objects)} objects have no frame that counts, and no score: of {names}"]
+
+
+def figures_of(objects: Sequence[Mapping[str, Any]], metrics: Sequence[str], protocol: str) -> dict[str, Any]:
+    """The mean of each metric, see :func:`robustvos.metrics.aggregate.protocol_mean`."""
     return {metric: protocol_mean(objects, metric, protocol) for metric in metrics}
 
 
-def _block(tag: str, groups: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[str]:
+def condition_block(tag: str, groups: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[str]:
     """One line for each group, under a heading."""
     grid = [[tag, *metrics, "objects"]]
     for name, figures in groups.items():

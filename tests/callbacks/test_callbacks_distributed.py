@@ -7,11 +7,14 @@ import torch
 
 from callbacks.mask_writer import MaskWriter
 from callbacks.strip_writer import StripWriter
+from robustvos.metrics.rules import ScoringRules
 from robustvos.types import TrackedFrame, VideoResult
 
 
 class Oracle(L.LightningModule):
     """Finds exactly the truth."""
+
+    rules = ScoringRules()
 
     def test_step(self, video, batch_idx):
         self.tell("on_video_start", video)

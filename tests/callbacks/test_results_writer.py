@@ -100,7 +100,8 @@ class Oracle(L.LightningModule):
     """Finds exactly the truth, but for nothing on every third frame."""
 
     config, base = SimpleNamespace(variant="none"), SimpleNamespace(hash="")
-    protocol, seed, adapter, restorer, adapter_origin, rules = "davis", 0, None, None, None, ScoringRules()
+    protocol, seed, rules = "davis", 0, ScoringRules()
+    adapter = restorer = adapter_origin = restorer_hash = None
 
     def test_step(self, video, batch_idx):
         scorer = Scorer(video, "modal", ScoringRules())

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.luma import read_lumas
 from datamodules.prompt_files import read_prompt_file
-from datamodules.release_prompts import lowest_by_luma, random_points
+from datamodules.release_prompts import random_points
 from robustvos.errors import BadPrompt
 from robustvos.types import Prompt
+from robustvos.video.luma import lowest_by_luma, read_lumas
 from robustvos.video.masks import write_indexed_mask
 
 CLICKS = [[3, 4], [5.0, 6.0], [7, 8]]

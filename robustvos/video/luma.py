@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,3 +31,15 @@ def lumas_of_palette(palette: Iterable[int]) -> tuple[int, ...]:
     ids = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     ids.putpalette(list(palette))
     return tuple(np.asarray(ids.convert("L"))[0].tolist())
+
+
+def lowest_by_luma(object_ids: Sequence[int], mask_path: Path, limit: int | None) -> tuple[int, ...]:
+    """The ``limit`` objects of the darkest colours, darkest first; None: all.
+
+    Args:
+        object_ids: Ids as stored.
+        mask_path: The indexed mask whose palette has the colours.
+        limit: How many.
+    """
+    lumas = read_lumas(mask_path)
+    return tuple(sorted(object_ids, key=lambda object_id: (lumas[object_id], object_id))[:limit])
