@@ -116,6 +116,47 @@ def test_two_datasets_are_not_mixed_in_one_folder(dataset, tmp_path, capsys):
     assert tree(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("link", [(), ("--link",)], ids=["copied", "linked"])
+def test_folders_that_are_links_are_copied_whole(dataset, tmp_path, link):
+    for kind in ("JPEGImages", "Annotations"):
+        (tmp_path / "subset" / kind).mkdir(parents=True)
+        (tmp_path / "subset" / kind / "bear").symlink_to(dataset / kind / "480p" / "bear")
+    assert corrupt(tmp_path / "subset", tmp_path / "out", "--corruption", "fog", *link) == 0
+    copy, whole = tree(tmp_path / "out/fog"), tree(dataset)
+    masks = {name for name in whole if name.startswith("Annotations/480p/bear/")}
+    assert masks
+    for name in masks:
+        assert copy[name.replace("480p/", "")] == whole[name]
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+def test_copies_of_videos_that_have_grown_since_are_refused(dataset, tmp_path, capsys):
+    last = sorted((dataset / "JPEGImages/480p/bear").glob("*.jpg"))[-1]
+    aside = shutil.move(last, tmp_path / last.name)
+    mask = dataset / "Annotations/480p/bear" / f"{last.stem}.png"
+    mask_aside = shutil.move(mask, tmp_path / mask.name)
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    shutil.move(aside, last)
+    shutil.move(mask_aside, mask)
+    capsys.readouterr()
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 2
+    error = capsys.readouterr().err
+    stale = tmp_path / "out/fog/JPEGImages/480p/bear"
+    assert "1 copies are of videos that had other frames" in error and f"{stale} (" in error and "remove these" in error
+    shutil.rmtree(stale)
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    assert corrupt(dataset, tmp_path / "fresh", "--corruption", "fog") == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("inside", ["", "JPEGImages", "JPEGImages/480p/new", "Annotations/480p"])
+def test_copies_are_not_written_among_the_originals_files(dataset, inside, capsys):
+    before = tree(dataset)
+    assert corrupt(dataset, dataset / inside, "--corruption", "fog") == 2
+    assert "choose another folder for the copies" in capsys.readouterr().err
+    assert tree(dataset) == before
+
+
 def test_shards_and_workers_make_no_difference(dataset, tmp_path):
     some = ("--corruption", "fog", "--corruption", "iso_noise", "--corruption", "snow")
     assert corrupt(dataset, tmp_path / "whole", *some) == 0

@@ -21,6 +21,8 @@ from robustvos.commands.corrupted_copy import (
     SourceVideo,
     begin_copy,
     bytes_of_a_frame,
+    check_apart,
+    check_lengths,
     find_source,
     write_video,
 )
@@ -81,6 +83,7 @@ def corrupt(
         raise UserError(f"--workers {workers} does nothing; give at least 1")
     index, count = _shard(shard)
     source = find_source(src)
+    check_apart(source, dst)
     copies = {dst / name: Settings(name, preset, severity, seed, quality) for name in names}
     jobs = [
         (video, root / source.inside / video.name, settings)
@@ -88,6 +91,7 @@ def corrupt(
         for video in source.videos
     ][index::count]
     waiting = [job for job in jobs if not job[1].is_dir()]
+    check_lengths((video, target) for video, target, _ in jobs if target.is_dir())
     print(_plan(source, names, jobs, waiting, shard))
     if dry_run:
         return

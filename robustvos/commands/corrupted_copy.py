@@ -12,7 +12,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from robustvos.video.naming import list_files, list_folders, name_some
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SETTINGS = "corruption.json"
+_BESIDE = ("Annotations", "ImageSets")
 _CHROMA_KEPT = 0  # Pillow's name for JPEG without chroma subsampling: noise has colour in every pixel
 
 
@@ -110,9 +111,50 @@ def find_source(root: Path) -> Source:
     videos = tuple(_video(folder) for folder in list_folders(root / inside))
     if not videos:
         raise DataNotFound(f"{root / inside} holds no folder of frames; copy the dataset again")
-    others = (folder for name in ("Annotations", "ImageSets") for folder in sorted((root / name).rglob("*")))
+    others = (file for name in _BESIDE for file in _files_beneath(root / name))
     beside = [path.relative_to(root) for path in (*others, root / "meta.json") if path.is_file()]
     return Source(root, inside, videos, tuple(beside))
+
+
+def check_apart(source: Source, target: Path) -> None:
+    """Refuse to write copies where they would be taken for videos of the original.
+
+    Raises:
+        UserError: If ``target`` is the original's folder, or lies in its frames or annotations.
+    """
+    root, place = source.root.resolve(), target.resolve()
+    inside = [root / name for name in ("JPEGImages", *_BESIDE) if place.is_relative_to(root / name)]
+    if place == root or inside:
+        where = "is the original itself" if place == root else f"lies in {inside[0]}, among the original's own files"
+        raise UserError(f"{target} {where}: choose another folder for the copies")
+
+
+def check_lengths(copies: Iterable[tuple[SourceVideo, Path]]) -> None:
+    """Refuse copies that were made when a video had other frames: noise and weather depend on its length.
+
+    Args:
+        copies: Videos and the folders of their copies that are there. Video files, whose headers may be wrong, are not
+            looked at.
+
+    Raises:
+        UserError: Naming the copies.
+    """
+    stale = []
+    for video, target in copies:
+        found = len(list_files(target, IMAGE_SUFFIXES)) if video.path.is_dir() else video.frames
+        if found != video.frames:
+            stale.append(f"{target} ({found} frames, now {video.frames})")
+    if stale:
+        raise UserError(
+            f"{len(stale)} copies are of videos that had other frames when they were made: {name_some(stale)}; remove these "
+            "folders, and run the command again"
+        )
+
+
+def _files_beneath(folder: Path) -> Iterator[Path]:
+    """Every file, also in folders that are links, as lists of frames are read too."""
+    for place, _, names in os.walk(folder, followlinks=True):
+        yield from (Path(place) / name for name in sorted(names))
 
 
 def _loose_videos(root: Path) -> Iterator[SourceVideo]:
@@ -201,7 +243,7 @@ def _put(file: Path, target: Path, link: bool) -> None:
     if link:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(file, target)
+            os.link(file.resolve(), target)
         except FileExistsError:  # another process was faster
             return
         except OSError:  # another file system, or one without links
