@@ -8,7 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from robustvos.commands.messages import next_step, one_line, quieten, quieten_torch, refuse, refusing, user_error_in
+from robustvos.commands.messages import (
+    exit_code,
+    next_step,
+    quieten,
+    quieten_torch,
+    refuse,
+    refusing,
+    saying_how_to_go_on,
+)
 from robustvos.commands.usage import LOOPS, TOOLS, usage
 from robustvos.errors import UnknownName
 
@@ -16,24 +24,14 @@ CONFIGS = Path(__file__).resolve().parent / "configs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code: 0, or 2 for an error that the user can mend."""
+    """Run one subcommand; returns the exit code: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0
-    try:
-        command(argv[0])(argv)
-    except Exception as error:
-        mendable = user_error_in(error)
-        if debug or mendable is None:
-            raise
-        print(f"error: {one_line(mendable)}", file=sys.stderr)
-        return 2
-    except SystemExit as end:  # --help, --print_config
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    return exit_code(lambda: command(argv[0])(argv), debug)
 
 
 def command(name: str) -> Callable[[list[str]], object]:
@@ -65,6 +63,7 @@ def run_loop(argv: list[str]) -> object:
 
     load_plugins()
     quieten()
+    saver = callbacks.InterruptionSaver()
     beside_model = {"sam2": Sam2Config, "recipe": lightning_modules.Recipe}
 
     class Loops(LightningCLI):
@@ -102,7 +101,7 @@ def run_loop(argv: list[str]) -> object:
         def after_fit(self) -> None:
             self.model.print(next_step(note_trained(self.trainer)))
 
-    with refusing(MisconfigurationException):
+    with refusing(MisconfigurationException), saying_how_to_go_on(saver):
         return Loops(
             lightning_modules.PromptableVOS,
             datamodules.Data,
@@ -111,7 +110,7 @@ def run_loop(argv: list[str]) -> object:
             auto_configure_optimizers=False,
             save_config_callback=callbacks.ConfigWriter,
             seed_everything_default=0,
-            trainer_defaults=TRAINER_DEFAULTS,
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": saver},
             args=expand(argv, CONFIGS, defaults_as_json(beside_model)),
         )
 

@@ -4,6 +4,7 @@ from callbacks.base import VideoCallback
 from callbacks.config_writer import ConfigWriter
 from callbacks.frame_curves import FrameCurves
 from callbacks.gate_monitor import GateMonitor
+from callbacks.interruption_saver import InterruptionSaver
 from callbacks.mask_writer import MaskWriter
 from callbacks.overlay_logger import OverlayLogger
 from callbacks.results_writer import ResultsWriter
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigWriter",
     "FrameCurves",
     "GateMonitor",
+    "InterruptionSaver",
     "MaskWriter",
     "OverlayLogger",
     "ResultsWriter",

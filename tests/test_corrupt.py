@@ -60,14 +60,20 @@ def everything(root: Path) -> set[str]:
 
 def run_until_killed(prelude: str, *arguments: object) -> None:
     """The command in a process of its own that ``prelude`` makes kill itself."""
+    code, said = run_apart(prelude, *arguments)
+    assert code == -signal.SIGKILL, said
+
+
+def run_apart(prelude: str, *arguments: object) -> tuple[int, str]:
+    """The command in a process of its own, after ``prelude``; exit code and what it said to stderr."""
     code = (
         "import os, signal, sys; import robustvos.commands.corrupted_copy as copy\n"
         "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{prelude}\nimport cli; sys.exit(cli.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "corrupt", *(str(argument) for argument in arguments)]
-    killed = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    ended = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
+    return ended.returncode, ended.stderr.decode()
 
 
 def begin_video(dataset: Path, name: str, out: Path) -> Iterator[int]:
@@ -183,6 +189,23 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(dataset, tmp_path):
     assert corrupt(dataset, tmp_path / "killed", "--corruption", "fog") == 0
     assert (videos / "bear" / "00000.jpg").stat().st_mtime_ns == written  # not done again
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_ctrl_c_is_answered_in_one_line_and_the_same_command_goes_on(dataset, tmp_path):
+    amid_the_second = (
+        "write, seen = copy._write, []\n"
+        "def stopped(*arguments):\n"
+        "    write(*arguments); seen.append(1)\n"
+        f"    if len(seen) == {FRAMES + 2}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "copy._write = stopped"
+    )
+    code, said = run_apart(amid_the_second, dataset, tmp_path / "stopped", "--corruption", "fog")
+    assert code == 130 and "Traceback" not in said
+    assert said.splitlines()[-1] == "stopped: what is written stays, and the same command goes on"
+    assert [path.name for path in (tmp_path / "stopped/fog/JPEGImages/480p").iterdir()] == ["bear"]
+    assert corrupt(dataset, tmp_path / "stopped", "--corruption", "fog") == 0
+    assert corrupt(dataset, tmp_path / "whole", "--corruption", "fog") == 0
+    assert tree(tmp_path / "stopped") == tree(tmp_path / "whole")
 
 
 def test_a_killed_shard_leaves_nothing_and_disturbs_no_other(dataset, tmp_path):

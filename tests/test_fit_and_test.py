@@ -228,7 +228,7 @@ def test_killed_run_resumes_with_the_same_loss_curve(door, tiny_config, trained,
     extra = ["--checkpoint.every_n_train_steps", 1] if every == "step" else []
     checkpoint = tmp_path / "runs" / "tiny" / "version_0" / "checkpoints" / "last.ckpt"
     stop = {"epoch": 2, "step": 1}[every]
-    kill_at(stop, tmp_path, "fit", "--config", tiny_config, *extra)
+    end_at(stop, [signal.SIGKILL], tmp_path, "fit", "--config", tiny_config, *extra)
     steps = int(read_checkpoint(checkpoint)["global_step"])
     assert steps == stop
     assert door("fit", "--config", tiny_config, "--ckpt_path", checkpoint, *extra).code == 0
@@ -241,6 +241,25 @@ def test_killed_run_resumes_with_the_same_loss_curve(door, tiny_config, trained,
     torch.testing.assert_close(final, expected, atol=1e-5, rtol=0)
 
 
+def test_stopped_run_ends_its_step_says_how_to_go_on_and_does_so(tiny_config, trained, door, tmp_path):
+    whole = losses(trained)
+    code, said = end_at(1, [signal.SIGINT], tmp_path, "fit", "--config", tiny_config)
+    checkpoint = Path("runs/tiny/version_0/checkpoints/interrupted.ckpt")
+    assert code == 130 and "stopping after this step" in said and "Traceback" not in said
+    assert said.strip().splitlines()[-1] == f"stopped: the same command with --ckpt_path {checkpoint} goes on"
+    assert read_checkpoint(tmp_path / checkpoint)["global_step"] == 2
+    assert door("fit", "--config", tiny_config, "--ckpt_path", checkpoint).code == 0
+    resumed = losses(tmp_path / "runs/tiny/version_1")
+    assert sorted(resumed) == [2, 3]
+    assert resumed == pytest.approx({step: whole[step] for step in resumed}, abs=1e-5)
+
+
+def test_run_that_is_stopped_twice_ends_at_once(tiny_config, tmp_path):
+    code, said = end_at(0, [signal.SIGINT, signal.SIGINT], tmp_path, "fit", "--config", tiny_config)
+    assert code == 130 and said.strip().splitlines()[-1] == "stopped" and "Traceback" not in said
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 HOLD = """
 import pathlib, time
 from lightning.pytorch import Callback
@@ -251,21 +270,29 @@ class Hold(Callback):
 
     def on_train_batch_start(self, trainer, *_):
         if trainer.global_step == self.step:
-            pathlib.Path("held").touch()
-            time.sleep(600)
+            held = pathlib.Path("held")
+            held.touch()
+            while held.exists():
+                time.sleep(0.05)
 """
 
 
-def kill_at(step: int, folder: Path, *argv: object) -> None:
-    """kill -9 in the middle of the run, which a callback holds when ``step`` steps are done."""
+def end_at(step: int, signals: list[signal.Signals], folder: Path, *argv: object) -> tuple[int, str]:
+    """Send signals in the middle of the run, which a callback holds when ``step`` steps are done; exit code and output."""
+    held = folder / "held"
     (folder / "hold.py").write_text(HOLD)
     with started(folder, *argv, "--trainer.callbacks+=hold.Hold", "--trainer.callbacks.step", step) as process:
         deadline = time.monotonic() + PATIENCE_S
-        while not (folder / "held").exists() and process.poll() is None and time.monotonic() < deadline:
+        while not held.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.kill()
-        out, _ = process.communicate()
-    assert (folder / "held").exists(), out
+        was_held = held.exists()
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.3)  # two of a kind would count as one
+        held.unlink(missing_ok=True)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+    assert was_held, out
+    return process.returncode, out
 
 
 # Several processes

@@ -11,13 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LIGHTNING_FOLDERS = ("lightning_modules", "datamodules", "callbacks")
-BASIS = {"types", "errors", "seeding", "state_dicts"}
+BASIS = {"types", "errors", "seeding", "state_dicts", "workers"}
 
 # Package of the library -> packages of the library that it may import, besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
     "state_dicts": {"errors"},
+    "workers": set(),
     "types": {"errors"},
     **dict.fromkeys(("video", "scenes", "metrics", "corruptions", "adapters", "perception", "restoration"), BASIS),
     "sam2": BASIS | {"adapters.base"},

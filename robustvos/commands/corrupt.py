@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
-import cv2
-import torch
 from tqdm import tqdm
 
 from robustvos.commands.corrupted_copy import (
@@ -30,6 +28,7 @@ from robustvos.commands.tool import run_tool
 from robustvos.corruptions import CORRUPTIONS, ClipSpec
 from robustvos.errors import BadVideo, UnknownName, UserError
 from robustvos.video.atomic_folder import remove_leftovers
+from robustvos.workers import begin_worker
 
 Job = tuple[SourceVideo, Path, Settings]
 _GLANCE_S = 0.2
@@ -97,8 +96,10 @@ def corrupt(
         return
     for root, settings in copies.items():
         begin_copy(source, root, settings, link)
-    if waiting:
+    try:
         _work(waiting, workers)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what is written stays, and the same command goes on") from None
     _clear_away(source, list(copies), jobs)
     print(f"corrupted: {dst}")
 
@@ -163,6 +164,8 @@ def _estimated_bytes(jobs: Sequence[Job]) -> float:
 
 
 def _work(jobs: Sequence[Job], workers: int) -> None:
+    if not jobs:
+        return
     known = [video.frames for video, _, _ in jobs if video.frames]
     total = (
         round(fmean(known) * len(jobs)) if known else None
@@ -208,8 +211,7 @@ _written: ctypes.Array[ctypes.c_longlong]  # the parent's
 def _begin(written: ctypes.Array[ctypes.c_longlong]) -> None:
     global _written
     _written = written
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    begin_worker()
 
 
 def _whole(job: Job, number: int) -> None:

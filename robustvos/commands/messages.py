@@ -7,11 +7,12 @@ import logging
 import os
 import re
 import shlex
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from robustvos.errors import UserError
 
@@ -125,6 +126,52 @@ def next_step(checkpoint: str) -> str:
     config = Path(checkpoint).parent.parent / "config.yaml"
     test = ["python", "cli.py", "test", "--config", str(config), "--ckpt_path", checkpoint]
     return f"trained: {checkpoint}\ntest it: {shlex.join(test)}"
+
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def exit_code(run: Callable[[], object], debug: bool = False) -> int:
+    """Run a command; what a person can mend, and Ctrl-C, are answered in one line on stderr.
+
+    Args:
+        run: The command.
+        debug: Let every error through, with its traceback.
+
+    Returns:
+        0; 2 for an error that the user can mend; 130 after Ctrl-C; or the code that the command itself has asked for.
+    """
+    try:
+        run()
+    except Exception as error:
+        mendable = user_error_in(error)
+        if debug or mendable is None:
+            raise
+        print(f"error: {one_line(mendable)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f"\nstopped{': ' if str(stop) else ''}{stop}", file=sys.stderr)
+        return STOPPED
+    except SystemExit as end:  # --help, --print_config
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+@contextmanager
+def saying_how_to_go_on(saver: Any) -> Iterator[None]:
+    """Turn Lightning's silent exit after Ctrl-C into a KeyboardInterrupt that says how to go on.
+
+    Args:
+        saver: A :class:`callbacks.InterruptionSaver`, whose ``saved`` is the checkpoint, or None.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            advice = f"the same command with --ckpt_path {shlex.quote(str(saver.saved))} goes on" if saver.saved else ""
+            raise KeyboardInterrupt(advice) from None
+        raise
 
 
 def quieten_torch() -> None:

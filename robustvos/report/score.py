@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from robustvos.errors import DataNotFound, UserError
@@ -24,6 +22,7 @@ from robustvos.report.score_jobs import CLEAN, ScoringJob, plan_scoring
 from robustvos.report.score_sequence import Scored, score_sequence
 from robustvos.report.summary import unscored_lines
 from robustvos.video.atomic import atomic_write_text
+from robustvos.workers import begin_worker
 
 METRICS = ("J&F", "J", "F")
 
@@ -116,15 +115,10 @@ def _outcomes(jobs: Sequence[ScoringJob], workers: int) -> Iterator[tuple[int, S
         return
     # A forked worker may wait for ever for a lock that a thread of its parent held.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_single_threaded) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=begin_worker) as pool:
         # Long sequences first, so that no worker is left alone with one at the end.
         order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].true))
         yield from zip(order, pool.map(score_sequence, [jobs[index] for index in order]), strict=True)
-
-
-def _single_threaded() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _global_means(statistics: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,63 @@
+"""A training that is stopped by hand can go on where it was."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from callbacks.base import run_folder
+
+
+class InterruptionSaver(L.Callback):
+    """On Ctrl-C end the step at hand, save ``checkpoints/interrupted.ckpt`` and stop; a second one stops at once.
+
+    So no step is done by half or twice, and a run that goes on from there has the losses of one that was never stopped.
+    Only in training, and not for several processes, which are not stopped at the same step: there Ctrl-C stops at once.
+
+    Attributes:
+        saved: The checkpoint; None until there is one.
+    """
+
+    def __init__(self) -> None:
+        self.saved: Path | None = None
+        self._asked = False
+        self._former: Any = None  # handler of the signal
+        self._trainer: L.Trainer | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen to Ctrl-C."""
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            self._asked, self._trainer = False, trainer
+            self._former = signal.signal(signal.SIGINT, self._on_interrupt)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Stop here, if that was asked for."""
+        if self._asked:
+            self.saved = run_folder(trainer) / "checkpoints" / "interrupted.ckpt"
+            trainer.save_checkpoint(self.saved)
+            raise KeyboardInterrupt
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen no longer."""
+        self._restore()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Listen no longer; after Ctrl-C Lightning itself lets no other through until the end."""
+        if not isinstance(exception, KeyboardInterrupt):
+            self._restore()
+
+    def _on_interrupt(self, *_: Any) -> None:
+        if self._asked or self._trainer is None or not self._trainer.training:
+            raise KeyboardInterrupt
+        self._asked = True
+        print("\nstopping after this step (Ctrl-C once more: at once)", file=sys.stderr, flush=True)
+
+    def _restore(self) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)
+            self._former = None
