@@ -158,7 +158,25 @@ def test_what_is_misspelt_is_refused(door, files, tmp_path):
         ({"rows": {"SAM2": {"modell": "sam2"}}}, "did you mean 'model'"),
         ({"rows": {"SAM2": {"fit": True}}}, "names no model"),
         ({"title": ""}, "has no title"),
+        ({"seeds": 3}, r"seeds: 3 is no list of whole numbers; write e\.g\. \[0, 1, 2\]"),
+        ({"seeds": ["a"]}, "is no list of whole numbers"),
+        ({"rows": ["sam2"]}, "rows: expected names with values, got a list"),
+        ({"rows": {"SAM2": "sam2"}}, "row 'SAM2': expected names with values, got 'sam2'"),
+        ({"sets": 4}, "sets: 4 is no list of names"),
+        ({"reference": {"a": 1}}, "reference: .* is no list of names"),
+        ({"rows": {"SAM2": {"model": "sam2", "test": 3}}}, "3 is no text with arguments"),
     ):
         experiment.write_text(yaml.safe_dump(content | change))
         with pytest.raises((UnknownName, UserError), match=message):
             read_plan(str(experiment), str(scale), tmp_path)
+    experiment.write_text(yaml.safe_dump(content | {"sets": "shapes"}))
+    assert read_plan(str(experiment), str(scale), tmp_path).sets == ("shapes",)
+    scale.write_text("fit: --data shapes")
+    with pytest.raises(UserError, match="scale.yaml has no sets"):
+        read_plan(str(experiment), str(scale), tmp_path)
+
+
+def test_help_names_every_experiment(door):
+    text = " ".join(door("experiment", "--help").out.split())
+    assert "table2 to table8" in text
+    assert all(name in text for name in known_experiments() if not name.startswith("table"))

@@ -36,10 +36,10 @@ def experiment(
 ) -> None:
     """Train and test the rows of one or more experiments, and table them beside the papers' figures.
 
-    Experiments are files in configs/experiments: table2 to table8 of RobustPVOS and our own. What has been trained or
-    tested already, by another experiment too, is used again; a run that was broken off goes on. A row whose weights or
-    data are missing, or that fails, is left out, and the message says why. Everything is in runs/OUT/SCALE, the report in
-    runs/OUT/SCALE/report/NAMES.
+    Experiments are files in configs/experiments: table2 to table8 of RobustPVOS, and our own: ablations,
+    object_specific, public_code. What has been trained or tested already, by another experiment too, is used again; a run
+    that was broken off goes on. A row whose weights or data are missing, or that fails, is left out, and the message says
+    why. Everything is in runs/OUT/SCALE, the report in runs/OUT/SCALE/report/NAMES.
 
     Args:
         names: Experiments, or YAML files of their form.
@@ -47,7 +47,8 @@ def experiment(
             cores and needs no download, `full` is the papers' setting.
         out: Folder below runs/.
         only: `fit` or `test`: run, or list, these alone, and make no table. Tests of what is not trained yet are left out.
-        dry_run: Print the commands that are left to run, one a line as `make slurm-jobs` takes them.
+        dry_run: Print the commands that are left to run, one a line as `make slurm-jobs` takes them. Weights and data are
+            not looked for: a command that lacks them says so when it is run, and ends with exit code 2.
     """
     if only not in (None, "fit", "test"):
         raise UserError(f"--only {only}: give fit or test")

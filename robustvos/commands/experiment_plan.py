@@ -167,26 +167,27 @@ def read_plan(name: str, scale: str, out: Path) -> Plan:
     for needed in ("title", "rows", "sets"):
         if not content.get(needed):
             raise UserError(f"{path} has no {needed}; see {CONFIGS / 'table2.yaml'}")
-    sets = tuple(_at(content["sets"], scale) or ())
+    sets = tuple(_texts(_at(content["sets"], scale), f"{path}: sets"))
     for dataset in sets:
         if dataset not in settings["sets"]:
             raise UnknownName.of(f"set of scale {scale}", dataset, list(settings["sets"]))
     if not sets:
-        runs_at = [name for name in known_scales() if _at(content["sets"], name)]
+        runs_at = [name for name in known_scales() if _at(content["sets"], name)] or ["no scale"]
         raise UserError(f"{path.stem} has no set at scale {scale}; it runs at: {', '.join(runs_at)}")
     planner = _Planner(scale, settings, content, RUNS / out)
-    rows = tuple(planner.row(str(title), row or {}) for title, row in content["rows"].items())
-    references = _references(content.get("reference"), [row.title for row in rows])
+    titles = [str(title) for title in _mapping(content["rows"], f"{path}: rows")]
+    rows = tuple(planner.row(title, row or {}) for title, row in zip(titles, content["rows"].values(), strict=True))
+    references = _references(_texts(content.get("reference"), f"{path}: reference"), titles)
     title, note = str(content["title"]), str(content.get("note") or "")
     return Plan(path.stem, title, content.get("table"), sets, rows, references, note)
 
 
-def _references(said: Any, titles: Sequence[str]) -> tuple[str, ...]:
+def _references(said: Sequence[str], titles: Sequence[str]) -> tuple[str, ...]:
     """One or several rows' titles; the first row's if nothing is said."""
-    references = [said] if isinstance(said, str) else said or titles[:1]
+    references = said or titles[:1]
     for title in references:
         if title not in titles:
-            raise UnknownName.of("row to compare with", str(title), titles)
+            raise UnknownName.of("row to compare with", title, titles)
     return tuple(references)
 
 
@@ -199,13 +200,22 @@ def _read_scale(scale: str) -> Mapping[str, Any]:
     path = Path(scale) if scale.endswith((".yaml", ".yml")) else CONFIGS / "scales" / f"{scale}.yaml"
     if not path.is_file():
         raise UnknownName.of("scale", scale, known_scales())
-    return _checked(read_yaml(str(path)), _SCALE, str(path))
+    settings = _checked(read_yaml(str(path)), _SCALE, str(path))
+    for needed in ("fit", "sets"):
+        if needed not in settings:
+            raise UserError(f"{path} has no {needed}; see {CONFIGS / 'scales' / 'embedded.yaml'}")
+    _mapping(settings["sets"], f"{path}: sets")
+    return settings
 
 
 class _Planner:
     def __init__(self, scale: str, settings: Mapping[str, Any], content: Mapping[str, Any], out: Path) -> None:
         self.scale, self.settings, self.content, self.out = scale, settings, content, out
-        self.seeds = [int(seed) for seed in _at(content.get("seeds"), scale) or [0]]
+        self.sets = _texts(_at(content["sets"], scale), "sets")
+        said = _at(content.get("seeds"), scale)
+        self.seeds: list[int] = [0] if said is None else said
+        if not isinstance(self.seeds, list) or not self.seeds or not all(type(seed) is int for seed in self.seeds):
+            raise UserError(f"seeds: {said!r} is no list of whole numbers; write e.g. [0, 1, 2]")
 
     def row(self, title: str, row: Mapping[str, Any]) -> Row:
         row = _checked(row, _ROW, f"row '{title}'")
@@ -215,7 +225,7 @@ class _Planner:
         trained = _at(row.get("fit"), self.scale)
         for seed in self.seeds if trained else self.seeds[:1]:
             fit = self._fit(row, seed) if trained else None
-            tests += [self._test(row, fit, dataset, seed) for dataset in _at(self.content["sets"], self.scale)]
+            tests += [self._test(row, fit, dataset, seed) for dataset in self.sets]
         return Row(title, str(row.get("published", title)), tuple(tests))
 
     def _fit(self, row: Mapping[str, Any], seed: int) -> Fit:
@@ -254,8 +264,23 @@ class _Planner:
         return Evaluation(name, dataset, self.out / "test" / dataset / f"{row['model']}-{digest}", seeded, fit)
 
 
-def _checked(node: Mapping[str, Any], known: Sequence[str], where: str) -> Mapping[str, Any]:
-    for name in node:
+def _mapping(node: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(node, dict):
+        seen = "a list" if isinstance(node, list) else repr(node)
+        raise UserError(f"{where}: expected names with values, got {seen}; see {CONFIGS / 'table2.yaml'}")
+    return node
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    """A list of texts; one text is a list of one, nothing an empty one."""
+    texts = [value] if isinstance(value, str) else [] if value is None else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"{where}: {value!r} is no list of names; write e.g. [shapes]")
+    return texts
+
+
+def _checked(node: Any, known: Sequence[str], where: str) -> Mapping[str, Any]:
+    for name in _mapping(node, where):
         if name not in known:
             raise UnknownName.of(f"field of {where}", str(name), list(known))
     return node
@@ -267,7 +292,9 @@ def _at(value: Any, scale: str) -> Any:
 
 
 def _words(text: Any) -> Iterator[str]:
-    return iter(shlex.split(str(text or "")))
+    if text is not None and not isinstance(text, str):
+        raise UserError(f'{text!r} is no text with arguments as one types them, e.g. "--model.adapter.rank 8"')
+    return iter(shlex.split(text or ""))
 
 
 def _system_name(model: str, arguments: Sequence[str]) -> str:
