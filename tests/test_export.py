@@ -151,6 +151,8 @@ def test_slips_with_formats_are_one_line(door, trained, release, tmp_path):
     assert "must end in .safetensors" in door("export", moga, "--out", "a.pt").error
     assert "safetensors" in door("export", moga, "--format", "safetensor", "--out", "a.safetensors").error
     assert "--base" in door("export", moga, "--base", "--format", "release", "--out", "a.pt").error
+    of_adapter = door("export", moga, "--base", "--out", "a.safetensors").error
+    assert re.search(r"lacks \d+ of the \d+ tensors of nano, .* leave out --base", of_adapter)
     assert {path.name for path in tmp_path.iterdir()} == {release.name}
 
 

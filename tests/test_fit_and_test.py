@@ -165,6 +165,12 @@ def assert_summary(text: str, result, folder: Path) -> None:
     assert str(folder / "masks") in text
 
 
+def test_checkpoint_of_another_version_is_offered(door, tiny_config, trained):
+    wrong = trained.parent / "version_7" / "checkpoints" / "last.ckpt"
+    error = door("test", "--config", tiny_config, "--ckpt_path", wrong).error
+    assert f"did you mean {trained / 'checkpoints'}" in error and "last.ckpt?" in error
+
+
 def test_logged_means_are_those_of_the_results(door, tiny_config, last, tmp_path):
     door("validate", "--config", tiny_config, "--ckpt_path", last)
     (path,) = tmp_path.rglob("results.json")

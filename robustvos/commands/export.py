@@ -15,7 +15,9 @@ from robustvos.adapters import MoGARelease
 from robustvos.commands.system import System, config_of_run, load_trained_system
 from robustvos.commands.tool import run_tool
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound, UnknownName, UserError
+from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import state_hash
+from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.provenance import Provenance, save_adapter
 from robustvos.state_dicts import read_checkpoint
 from robustvos.video.atomic import atomic_path, atomic_write_bytes, atomic_write_text
@@ -99,9 +101,18 @@ def _export_base(ckpt: Path, out: Path) -> None:
     weights = {name.removeprefix("sam2."): tensor for name, tensor in state.items() if name.startswith("sam2.")}
     if not weights:
         raise CheckpointMismatch(f"{ckpt} holds no whole SAM 2; leave out --base to export its adapter")
+    settings = config_of_run(ckpt).get("sam2") or {}
+    variant = settings.get("variant", "unknown")
+    if settings:
+        whole = set(build_sam2(Sam2Config(**{**settings, "checkpoint": "random"})).state_dict())
+        missing = whole - set(weights)
+        if missing:
+            raise CheckpointMismatch(
+                f"{ckpt} lacks {len(missing)} of the {len(whole)} tensors of {variant}, e.g. {min(missing)}: it holds no whole "
+                "SAM 2; leave out --base to export its adapter"
+            )
     weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()}
     atomic_write_bytes(out, serialise(weights))
-    variant = (config_of_run(ckpt).get("sam2") or {}).get("variant", "unknown")
     facts = {
         "system": "a whole SAM 2",
         "base": f"{variant}, weights {state_hash(weights)}",

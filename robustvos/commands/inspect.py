@@ -29,8 +29,9 @@ def inspect(
 ) -> None:
     """Print a system's modules in brief and its parameters per part; or, with --data, how large a dataset is.
 
-    A system needs no weights. Of a dataset clips, frames and objects are counted as in Table 1 of the RobustPVOS paper,
-    for what is on disk, beside the published numbers; masks are read for it, frames are not.
+    A system needs no weights, but for networks whose shape is read from them (restored_spandrel). Of a dataset clips,
+    frames and objects are counted as in Table 1 of the RobustPVOS paper, for what is on disk, beside the published
+    numbers; masks are read for it, frames are not.
 
       cli.py inspect --model moga --sam2 sam2.1_hiera_t
       cli.py inspect --data acdc_video --root data/ACDC-Video

@@ -85,10 +85,17 @@ def check_checkpoint(path: Any) -> None:
         return
     if not Path(path).is_file():
         raise CheckpointNotFound(
-            f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt"
+            f"no checkpoint at '{path}'; a run leaves it in runs/NAME/version_N/checkpoints/last.ckpt{_others(Path(path))}"
         )
     if Path(path).suffix != ".safetensors":
         read_checkpoint(Path(path))
+
+
+def _others(path: Path) -> str:
+    """Checkpoints of other versions of the same run, if ``path`` is of a run that was asked for: ``; did you mean ...``."""
+    run = path.parent.parent.parent
+    found = sorted(map(str, run.glob("version_*/checkpoints/*.ckpt"))) if path.parent.name == "checkpoints" else []
+    return f"; did you mean {' or '.join(found[-3:])}?" if found else ""
 
 
 def note_trained(trainer: Any) -> str:
