@@ -111,7 +111,8 @@ def is_emphasised(table: Table, row: int, column: int) -> bool:
     """Whether a figure is set bold.
 
     A difference is, where its interval excludes zero. A score is, where it is the best of at least two measured
-    rows as shown (ties together). Published figures never are, and nothing measured competes with them.
+    rows as shown (ties together), if all of them are of as many clips and objects. Published figures never are, and
+    nothing measured competes with them.
     """
     cell = table.rows[row].cells[column]
     if cell is None or math.isnan(cell.mean) or table.rows[row].source:
@@ -119,8 +120,15 @@ def is_emphasised(table: Table, row: int, column: int) -> bool:
     if table.kind == "differences":
         return excludes_zero(cell)
     rivals = [r.cells[column] for r in table.rows if not r.source]
+    if differ_in_number(rivals):
+        return False
     shown = [float(mean_text(table, c)) for c in rivals if c is not None and not math.isnan(c.mean)]
     return len(shown) > 1 and float(mean_text(table, cell)) == max(shown)
+
+
+def differ_in_number(cells: Sequence[Cell | None]) -> bool:
+    """Whether figures are of different numbers of clips or objects, so that none is better than another."""
+    return len({(c.clips, c.objects) for c in cells if c is not None and not math.isnan(c.mean)}) > 1
 
 
 def excludes_zero(cell: Cell | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustvos.report.table import Table, cell_text, is_emphasised
+from robustvos.report.table import Cell, Table, cell_text, differ_in_number, is_emphasised
+
+_STARS = "* the best of a condition; of a difference: its interval excludes zero"
 
 
 def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()) -> str:
@@ -15,8 +17,9 @@ def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()
         differences: Of the same metrics from a reference; each system's follow its scores, marked ``-``.
 
     Returns:
-        A heading, and a block of lines for each condition. The best score of a condition and metric carries a star, and
-        so do differences whose interval excludes zero.
+        A heading, a block of lines for each condition, and what the stars mean. The best score of a condition and metric
+        carries one, and so do differences whose interval excludes zero. Where systems were tested on different numbers of
+        clips or objects, these stand behind their names, and no score is the best.
 
     >>> from robustvos.report.table import Cell, Row
     >>> rows = (Row("sam2", (Cell(0.5),)), Row("moga", (Cell(0.6),)))
@@ -27,19 +30,23 @@ def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()
     fog        sam2                          50.0
                moga                         60.0*
                - difference  +10.0 [+5.0, +15.0]*
+    * the best of a condition; of a difference: its interval excludes zero
     """
     grid = [["condition", "system", *(table.title for table in scores)]]
     for column, condition in enumerate(scores[0].columns):
+        differ = differ_in_number([row.cells[column] for row in scores[0].rows])
         for index, row in enumerate(scores[0].rows):
             first = condition if index == 0 else ""
-            grid.append([first, row.name, *(_marked(table, index, column) for table in scores)])
+            name = f"{row.name}, {_number_of(row.cells[column])}" if differ else row.name
+            grid.append([first, name, *(_marked(table, index, column) for table in scores)])
             for place in range(len(differences[0].rows) if differences else 0):
                 if differences[0].rows[place].name == row.name:
                     grid.append(["", "- difference", *(_marked(table, place, column) for table in differences)])
     widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
     lines = [_line(line, widths, left=2) for line in grid]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+    starred = any(text.endswith("*") for line in grid for text in line)
+    return "\n".join([*lines, _STARS] if starred else lines)
 
 
 def format_table(table: Table) -> str:
@@ -68,6 +75,10 @@ def format_table(table: Table) -> str:
     lines = [_line(line, widths) for line in grid]
     lines.insert(heading_rows, "  ".join("-" * width for width in widths))
     return "\n".join([table.title, *lines])
+
+
+def _number_of(cell: Cell | None) -> str:
+    return "none" if cell is None else f"{cell.clips} clips with {cell.objects} objects"
 
 
 def _marked(table: Table, row: int, column: int) -> str:

@@ -19,6 +19,7 @@ from robustvos.report.tables import (
     difference_table,
     published_tables,
     score_table,
+    terminal_text,
 )
 
 CLIPS = ("a", "b", "c", "d")
@@ -203,6 +204,17 @@ def test_a_later_run_on_part_of_the_clips_hides_none_that_has_more(write_run):
     assert {run.path for _, run in section.runs} == {whole, later}
     assert section.superseded == ()
     assert difference_table(only_section(whole, later, write_run("sam2", part, folder="s")), "J") is not None
+
+
+def test_no_score_is_best_where_systems_were_tested_on_different_clips(write_run):
+    part = {key: score for key, score in scores(0.1).items() if key[0] in "ab"}
+    section = only_section(write_run("sam2", scores()), write_run("moga", part))
+    table = score_table(section, "J")
+    assert not any(is_emphasised(table, row, column) for row in range(2) for column in range(len(table.columns)))
+    text = terminal_text(section)
+    assert "sam2, 4 clips with 4 objects" in text and "moga, 2 clips with 2 objects" in text
+    whole = terminal_text(only_section(write_run("sam2", scores()), write_run("moga", scores(0.1))))
+    assert "clips with" not in whole and whole.splitlines()[-1].startswith("* the best of a condition")
 
 
 AMODAL = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
