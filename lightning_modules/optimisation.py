@@ -49,7 +49,15 @@ def adamw_with_cosine(
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     for parameter in parameters:
         groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
-    rated = [{"params": group, "lr": settings.learning_rate * factor} for factor, group in groups.items() if group]
+    rated = [
+        {
+            "params": group,
+            "lr": settings.learning_rate * factor,
+            "name": "layer_norms" if factor != 1.0 else "all" if len(groups) == 1 else "others",
+        }
+        for factor, group in groups.items()
+        if group
+    ]
     optimiser = torch.optim.AdamW(rated, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, settings, total_steps)

@@ -16,7 +16,7 @@ from robustvos.report.colours import object_colour
 
 INK = (28, 32, 38)
 PAPER = (255, 255, 255)
-_NO_GATE = (214, 218, 224)
+_NO_GATE = (196, 216, 246)  # blue, as shades of grey are shares
 _PANELS_PER_ROW = 3
 
 
@@ -154,7 +154,7 @@ def gate_image(gates: Mapping[int, Tensor], title: str = "", panel_width: int = 
 
     Args:
         gates: Object id to ``(T, R)`` bool, or float in [0, 1]; frames in order. Active is dark, NaN (no gate
-            at work) is grey.
+            at work) is blue.
         title: Written above the panels.
         panel_width: Width in pixels that a panel reaches at least.
 

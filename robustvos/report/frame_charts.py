@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from robustvos.report import svg
 from robustvos.report.frame_means import FrameMeans, bin_width, difference_points, frame_means, score_points
 from robustvos.report.frame_scores import FrameSeries, by_condition, read_frame_series
-from robustvos.report.results import RunResult
-from robustvos.report.sections import CLEAN, Section
+from robustvos.report.sections import CLEAN, Section, reference_of
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 520, 260, 48, 12, 10, 38
 _BANDS = 3  # more overlapping bands than these cannot be told apart
@@ -48,9 +47,9 @@ def frame_charts(section: Section, slots: Mapping[str, int], reference: str = "s
         charts.append(_chart(f"J&F over frames, {group} clips", {n: m for n, m in lines.items() if m}, slots, False))
         gaps = {}
         for name, run in section.runs:
-            other = _reference_of(section, run, reference)
-            if other is not None and name in chosen and other in chosen:
-                gaps[name] = frame_means(difference_points(chosen[name], chosen[other]), width)
+            other = reference_of(section, run, reference)
+            if other is not None and name in chosen and other[0] in chosen:
+                gaps[name] = frame_means(difference_points(chosen[name], chosen[other[0]]), width)
         if any(gaps.values()):
             title = f"Difference from {reference}, {group} clips"
             charts.append(_chart(title, {n: m for n, m in gaps.items() if m}, slots, True))
@@ -66,18 +65,6 @@ def _groups(series: Series) -> dict[str, dict[str, list[FrameSeries]]]:
     return {"all": groups[CLEAN]} if set(groups) == {CLEAN} else dict(sorted(groups.items()))
 
 
-def _reference_of(section: Section, run: RunResult, reference: str) -> str | None:
-    """Row of the reference with the run's base, and its seed where there is one; None for the reference itself."""
-    if run.system == reference:
-        return None
-    rivals = [(other.seed != run.seed, name) for name, other in section.runs if _is(other, reference, run.base)]
-    return min(rivals)[1] if rivals else None
-
-
-def _is(run: RunResult, system: str, base: str) -> bool:
-    return run.system == system and run.base == base
-
-
 def _chart(title: str, lines: Mapping[str, FrameMeans], slots: Mapping[str, int], difference: bool) -> FrameChart:
     banded = difference or len(lines) <= _BANDS
     drawing = line_chart(lines, slots, title, banded=banded, zero=difference)
@@ -87,10 +74,16 @@ def _chart(title: str, lines: Mapping[str, FrameMeans], slots: Mapping[str, int]
 def _caption(lines: Mapping[str, FrameMeans], banded: bool, difference: bool) -> str:
     longest = max(lines.values(), key=lambda means: means.frames[-1])
     what = "Points, on the same clips, objects and frames" if difference else "Percent, mean over the objects scored"
-    text = f"{what}; {max(longest.clips)} clips at most, {longest.clips[-1]} on the last frames"
+    text = f"{what}; {_clips(longest)}"
     if longest.width > 1:
         text += f"; a point is {longest.width} frames"
     return f"{text}; bands are {'paired ' * difference}95 % intervals over clips." if banded else f"{text}."
+
+
+def _clips(means: FrameMeans) -> str:
+    most, last = max(means.clips), means.clips[-1]
+    text = f"{most} clip{'' if most == 1 else 's'}"
+    return text if last == most else f"{text} at most, {last} on the last frames"
 
 
 def line_chart(

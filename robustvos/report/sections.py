@@ -102,6 +102,22 @@ def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Se
     return sorted(sections, key=lambda section: -len(section.runs))
 
 
+def reference_of(section: Section, run: RunResult, reference: str) -> tuple[str, RunResult] | None:
+    """Name and run of the reference system that a run is compared with; None for the reference itself, or without one.
+
+    It has the run's base and weights. Of several, that of the run's seed, then that with most objects in common.
+    """
+    if run.system == reference:
+        return None
+    mine = identities(run.objects)
+    rivals = [
+        (other.seed == run.seed, len(mine & identities(other.objects)), -place, name, other)
+        for place, (name, other) in enumerate(section.runs)
+        if other.system == reference and (other.base, other.base_hash) == (run.base, run.base_hash)
+    ]
+    return max(rivals)[3:] if rivals else None  # places differ, so that runs are never compared
+
+
 def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[RunResult]]:
     kept: dict[tuple[object, ...], list[tuple[RunResult, set[object]]]] = {}
     superseded = []

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robustvos.metrics.aggregate import identities
 from robustvos.report.compare import averaged_over, difference_by_protocol, estimate_by_protocol
 from robustvos.report.published import Published, published_for
 from robustvos.report.results import Estimate, RunResult
-from robustvos.report.sections import CLEAN, Section
+from robustvos.report.sections import CLEAN, Section, reference_of
 from robustvos.report.table import Cell, Row, Table
 from robustvos.report.text import format_conditions, format_table
 
@@ -31,7 +30,7 @@ def terminal_text(section: Section, reference: str = "sam2") -> str:
         return "\n\n".join(format_table(table) for table in tables if table is not None)
     scores = [score_table(section, metric) for metric in section.metrics]
     differences = [difference_table(section, metric, reference) for metric in section.metrics]
-    heading = f"{section.title}; means over {averaged_over(section.protocol)} in percent, 95 % intervals over clips"
+    heading = f"{section.title}\nmeans over {averaged_over(section.protocol)} in percent, 95 % intervals over clips"
     if any(differences):
         heading += f"; difference: from {reference}, paired"
     return f"{heading}\n{format_conditions(scores, [table for table in differences if table is not None])}"
@@ -205,7 +204,10 @@ def _columns(section: Section) -> tuple[str, ...]:
     tag = section.condition_tag
     if tag is None:
         return (ALL,)
-    return (*section.tag_values(tag), CORRUPTED_MEAN if tag == "corruption" else ALL)
+    values = section.tag_values(tag)
+    if tag != "corruption":
+        return (*values, ALL)
+    return values if len(set(values) - {CLEAN}) == 1 else (*values, CORRUPTED_MEAN)
 
 
 def _score(section: Section, run: RunResult, column: str, metric: str) -> Cell | None:
@@ -228,17 +230,8 @@ def _objects(section: Section, run: RunResult, column: str) -> list[Mapping[str,
 
 def _pairs(section: Section, reference: str) -> list[tuple[str, RunResult, RunResult]]:
     """Every other system's name and run with the reference run it is compared with."""
-    references = [run for _, run in section.runs if run.system == reference]
-    pairs = []
-    for name, run in section.runs:
-        if run.system == reference:
-            continue
-        mine = identities(run.objects)
-        same_base = [other for other in references if (other.base, other.base_hash) == (run.base, run.base_hash)]
-        if same_base:
-            nearest = max(same_base, key=lambda o: (o.seed == run.seed, len(mine & identities(o.objects))))
-            pairs.append((name, run, nearest))
-    return pairs
+    found = [(name, run, reference_of(section, run, reference)) for name, run in section.runs]
+    return [(name, run, other[1]) for name, run, other in found if other is not None]
 
 
 def _cell(estimate: Estimate | None) -> Cell | None:

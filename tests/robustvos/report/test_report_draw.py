@@ -160,7 +160,7 @@ def test_gate_image_shows_frames_without_a_gate_as_neither_open_nor_shut():
     gate[:3] = float("nan")
     inside = gate_image({1: gate})[:, 100]
     colours = {tuple(pixel.tolist()) for pixel in inside.T}
-    assert {(214, 218, 224), (28, 32, 38)} <= colours
+    assert {(196, 216, 246), (28, 32, 38)} <= colours
     assert torch.equal(gate_image({1: torch.ones(6, 8)})[:, :24], gate_image({1: gate})[:, :24])  # both 100 % active
 
 
