@@ -32,7 +32,8 @@ def report(runs: list[Path], out: Path, title: str = "robustvos report", referen
     With --corruptions instead of runs: pictures of the eight corruptions; see `report --corruptions --help`.
 
     Args:
-        runs: Folders that are searched for results.json and TensorBoard events, or results.json files.
+        runs: Folders that are searched for results.json, and for TensorBoard events to draw beside them; or results.json
+            files.
         out: Folder for the report.
         title: Heading of the page.
         reference: System that the others are compared with, pair by pair.

@@ -44,7 +44,7 @@ def find_event_folders(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_scalars(folder: Path) -> dict[str, Series]:
-    """Every scalar with at least two finite points in the event files of one folder, by tag.
+    """Every scalar with at least two finite points in the event files of one folder, by tag; of a training also a single one.
 
     A step that was logged again (a run that was continued from a checkpoint) keeps its last value.
 
@@ -58,9 +58,11 @@ def read_scalars(folder: Path) -> dict[str, Series]:
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0})
     events.Reload()
     series = {}
-    for tag in events.Tags()["scalars"]:
+    tags = events.Tags()["scalars"]
+    least = 1 if any(tag.startswith("train/") for tag in tags) else 2  # the one figure of a test is in its tables
+    for tag in tags:
         points = {event.step: event.value for event in events.Scalars(tag) if math.isfinite(event.value)}
-        if tag not in _NOT_CURVES and len(points) > 1:
+        if tag not in _NOT_CURVES and len(points) >= least:
             steps = sorted(points)
             series[tag] = Series(folder.name, tuple(map(float, steps)), tuple(points[step] for step in steps))
     return series
@@ -104,11 +106,14 @@ def run_names(folders: Sequence[Path]) -> list[str]:
 def line_chart(title: str, series: Sequence[Series], slots: Mapping[str, int]) -> Chart:
     """One scalar of several runs over training steps.
 
-    A noisy line of more than 60 points is drawn twice: thin as logged, bold as a centred moving mean.
+    A noisy line of more than 60 points is drawn twice: thin as logged, bold as a centred moving mean. A lone point is a
+    dot.
     """
-    x_ticks = svg.nice_ticks(min(s.steps[0] for s in series), max(s.steps[-1] for s in series), 4)
+    first, last = min(s.steps[0] for s in series), max(s.steps[-1] for s in series)
+    first, last = (first, last) if first < last else (0.0, last or 1.0)
+    x_ticks = svg.nice_ticks(first, last, 4)
     y_ticks = svg.nice_ticks(min(min(s.values) for s in series), max(max(s.values) for s in series), 4)
-    x_axis = svg.Axis(min(s.steps[0] for s in series), max(s.steps[-1] for s in series), _LEFT, _WIDTH - _RIGHT)
+    x_axis = svg.Axis(first, last, _LEFT, _WIDTH - _RIGHT)
     y_axis = svg.Axis(y_ticks[0], y_ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = []
     for tick in y_ticks:
@@ -120,6 +125,10 @@ def line_chart(title: str, series: Sequence[Series], slots: Mapping[str, int]) -
     parts.append(svg.line(_LEFT, _HEIGHT - _BOTTOM, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis"))
     parts.append(svg.text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, "step"))
     for one in series:
+        if len(one.values) == 1:
+            x, y, colour = x_axis(one.steps[0]), y_axis(one.values[0]), svg.colour(slots[one.run])
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" style="fill:{colour}"/>')
+            continue
         smooth = _smooth(one)
         noisy = _is_noisy(one, smooth)
         if noisy:

@@ -38,6 +38,17 @@ def test_scalars_are_read_back_and_single_points_are_no_curve(tmp_path):
     assert (series["loss"].steps, series["loss"].values) == ((0.0, 5.0), (2.0, 1.0))
 
 
+@pytest.mark.parametrize("step", [0, 15])
+def test_the_only_validation_of_a_training_is_a_dot(tmp_path, step):
+    log(tmp_path / "fit", **{"train/loss": [(0, 2.0), (15, 1.0)], "val/J": [(step, 0.5)]})
+    log(tmp_path / "test", **{"test/J": [(0, 0.5)]})
+    loss, score = training_charts(find_event_folders([tmp_path]))
+    assert (loss.title, score.title) == ("train/loss", "val/J")
+    assert "<circle" not in loss.svg and "nan" not in score.svg
+    (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', score.svg)
+    assert 0 < float(dot[0]) <= 420 and 0 < float(dot[1]) < 240
+
+
 def test_a_step_logged_again_keeps_its_last_value_and_nan_is_left_out(tmp_path):
     log(tmp_path / "fit", loss=[(0, 3.0), (1, 2.0), (1, 1.0), (2, math.nan)])
     assert read_scalars(tmp_path / "fit")["loss"].values == (3.0, 1.0)
