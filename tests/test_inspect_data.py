@@ -101,7 +101,7 @@ def test_davis_is_counted_by_split(door, tmp_path):
     (tmp_path / "DAVIS/ImageSets/2017/val.txt").write_text("b\n")
     answer = door("inspect", "--data", "davis", "--root", tmp_path / "DAVIS")
     assert rows(answer.out) == {"train": [2, 6, 4, 6], "validation and test": [1, 3, 2, 3]}
-    assert "no published size of davis is known" in answer.out
+    assert "the paper's Table 1 has no row for davis" in answer.out
 
 
 def test_black_and_white_masks_count_as_one_object(door, tmp_path):

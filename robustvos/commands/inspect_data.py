@@ -76,7 +76,7 @@ def data_table(name: str, sizes: Sequence[Any], published: Any) -> list[str]:
     lines = ["".join([f"{name:<{width}}", *(f"{column:>12}" for column in _COLUMNS)])]
     lines += [_line(size.part, [getattr(size, column) for column in _COLUMNS], width) for size in sizes]
     if told is None:
-        lines.append(f"no published size of {name} is known")
+        lines.append(f"the paper's Table 1 has no row for {name}")
     else:
         lines += [_line(label or "", [told.clips, told.frames, told.objects], width)]
         lines.append(f"published: {published.SIZES_FROM}{f'; {told.remark}' if told.remark else ''}")

@@ -72,6 +72,8 @@ def track(
             masks.rmdir()
         for path in (masks, overlaid):
             (parts / path.name).replace(path)
+    if system.base == "nano" and ckpt_path is None:
+        print("nano has seen drawn shapes alone; for real video take published weights: --sam2 sam2.1_hiera_t")
     print(f"{len(frames)} frames, {len(prompts)} object(s), {system.name} on {system.base}: {masks}, {overlaid}")
 
 
