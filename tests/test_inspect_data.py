@@ -104,6 +104,12 @@ def test_davis_is_counted_by_split(door, tmp_path):
     assert "the paper's Table 1 has no row for davis" in answer.out
 
 
+def test_masks_without_an_object_are_noticed(door, tmp_path):
+    frame(tmp_path / "bw/JPEGImages/a/00000.jpg")
+    save(tmp_path / "bw/Annotations/a/00000.png", 255)
+    assert "set binary: true" in door("inspect", "--data", "davis", "--root", tmp_path / "bw").out
+
+
 def test_black_and_white_masks_count_as_one_object(door, tmp_path):
     for split, video in (("train", "bear"), ("val", "goat")):
         lines = ""

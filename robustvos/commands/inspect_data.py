@@ -80,6 +80,10 @@ def data_table(name: str, sizes: Sequence[Any], published: Any) -> list[str]:
     else:
         lines += [_line(label or "", [told.clips, told.frames, told.objects], width)]
         lines.append(f"published: {published.SIZES_FROM}{f'; {told.remark}' if told.remark else ''}")
+    if sizes and not any(size.objects for size in sizes):
+        lines.append(
+            "no mask shows an object: are they black and white? then set binary: true (--data.binary true in runs)"
+        )
     return [*lines, "objects: ids in a clip, summed over clips; masks: ids in a frame, summed over annotated frames"]
 
 
