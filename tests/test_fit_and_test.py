@@ -28,10 +28,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 900  # a process that hangs; a busy machine needs minutes to start one
 
 
-def losses(run: Path) -> dict[int, float]:
-    """``train/loss`` by step, from TensorBoard's events."""
+def losses(run: Path, tag: str = "train/loss") -> dict[int, float]:
+    """``train/loss``, or another scalar, by step, from TensorBoard's events."""
     events = EventAccumulator(str(run)).Reload()
-    return {event.step: event.value for event in events.Scalars("train/loss")}
+    known = tag in events.Tags()["scalars"]
+    return {event.step: event.value for event in events.Scalars(tag)} if known else {}
 
 
 def scores(folder: Path) -> dict[tuple, dict]:
@@ -247,17 +248,20 @@ def test_killed_run_resumes_with_the_same_loss_curve(door, tiny_config, trained,
     torch.testing.assert_close(final, expected, atol=1e-5, rtol=0)
 
 
-def test_stopped_run_ends_its_step_says_how_to_go_on_and_does_so(tiny_config, trained, door, tmp_path):
-    whole = losses(trained)
-    code, said = end_at(1, [signal.SIGINT], tmp_path, "fit", "--config", tiny_config)
-    checkpoint = Path("runs/tiny/version_0/checkpoints/interrupted.ckpt")
+@pytest.mark.parametrize(("step", "saved"), [(0, "interrupted"), (1, "last"), (2, "interrupted")])
+def test_stopped_run_goes_on_as_if_it_had_not_been_stopped(tiny_config, trained, door, tmp_path, step, saved):
+    """There are two steps in an epoch: the second one is followed by a validation, and by the epoch's own checkpoint."""
+    code, said = end_at(step, [signal.SIGINT], tmp_path, "fit", "--config", tiny_config)
+    checkpoint = Path(f"runs/tiny/version_0/checkpoints/{saved}.ckpt")
     assert code == 130 and "stopping after this step" in said and "Traceback" not in said
     assert said.strip().splitlines()[-1] == f"stopped: the same command with --ckpt_path {checkpoint} goes on"
-    assert read_checkpoint(tmp_path / checkpoint)["global_step"] == 2
+    assert read_checkpoint(tmp_path / checkpoint)["global_step"] == step + 1
     assert door("fit", "--config", tiny_config, "--ckpt_path", checkpoint).code == 0
-    resumed = losses(tmp_path / "runs/tiny/version_1")
-    assert sorted(resumed) == [2, 3]
-    assert resumed == pytest.approx({step: whole[step] for step in resumed}, abs=1e-5)
+    for tag in ("train/loss", "val/J&F"):
+        before, after = (losses(tmp_path / f"runs/tiny/version_{number}", tag) for number in (0, 1))
+        assert not before.keys() & after.keys()
+        whole = losses(trained, tag)
+        assert before | after == pytest.approx(whole, abs=1e-5) and len(whole) == {"train/loss": 4, "val/J&F": 2}[tag]
 
 
 def test_run_that_is_stopped_twice_ends_at_once(tiny_config, tmp_path):

@@ -100,11 +100,17 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
     """Exit code, and the last line that begins with ``error:``; what is written to stderr is passed on as it comes."""
     with subprocess.Popen([sys.executable, str(CLI), *command], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        tail = b""
-        while chunk := os.read(process.stderr.fileno(), 4096):
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.flush()
-            tail = (tail + chunk)[-20_000:]
+        tail, stopped, chunk = b"", False, b" "
+        while chunk:
+            try:
+                chunk = os.read(process.stderr.fileno(), 4096)
+                sys.stderr.buffer.write(chunk)
+                sys.stderr.flush()
+                tail = (tail + chunk)[-20_000:]
+            except KeyboardInterrupt:  # the command has had it too, and ends as it sees fit
+                stopped = True
+    if stopped:
+        raise KeyboardInterrupt("what is trained and tested stays, and the same command goes on")
     lines = [line for line in tail.decode(errors="replace").splitlines() if line.startswith(_ERROR)]
     return process.returncode, lines[-1].removeprefix(_ERROR) if lines else ""
 

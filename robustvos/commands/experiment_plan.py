@@ -49,7 +49,10 @@ class Fit:
 
     def command(self) -> list[str]:
         """Arguments of ``cli.py``; a run that was broken off goes on where it stands."""
-        resume = ["--ckpt_path", str(self.checkpoint)] if self.checkpoint is not None and not self.done else []
+        interrupted = _newest(self.folder, "checkpoints/interrupted.ckpt")  # by hand, in the middle of an epoch
+        there = [path for path in (self.checkpoint, interrupted) if path is not None]
+        latest = max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
+        resume = ["--ckpt_path", str(latest)] if latest is not None and not self.done else []
         return ["fit", *self.arguments, "--run", _run_name(self.folder), *resume]
 
 
