@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from robustvos.commands.experiment import CLI
 from robustvos.commands.experiment_plan import CONFIGS, known_experiments, read_plan
 from robustvos.errors import UnknownName, UserError
+from robustvos.state_dicts import read_checkpoint
 
 TINY = {
     "fit": "--trainer.devices 1 --data.train.batches 1 --data.train.frames 2 --data.train.frames_per_batch 2",
@@ -143,6 +150,30 @@ def test_an_experiment_from_nothing_to_its_table(door, files, tmp_path):
 
     left = door("experiment", experiment, "--scale", scale, "--dry_run").out.splitlines()
     assert len(left) == 1 and "restored_urie" in left[0], "nothing else is left to do"
+
+
+def test_stopped_experiment_waits_for_its_command_and_goes_on_from_there(door, files, tmp_path):
+    experiment, scale = files
+    content = yaml.safe_load(scale.read_text())
+    content["fit"] += " --data.train.batches 4000 --checkpoint.every_n_train_steps 1"
+    scale.write_text(yaml.safe_dump(content))
+    command = [sys.executable, CLI, "experiment", experiment, "--scale", scale, "--only", "fit"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(list(map(str, command)), cwd=tmp_path, start_new_session=True, **pipes) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("last.ckpt")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, _ = process.communicate(timeout=120)
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    assert process.returncode == 130, out
+    assert "stopping after this step" in out and "Traceback" not in out
+    assert out.splitlines()[-1] == "stopped: what is trained and tested stays, and the same command goes on"
+    (saved,) = tmp_path.rglob("interrupted.ckpt")
+    (left,) = door("experiment", experiment, "--scale", scale, "--only", "fit", "--dry_run").out.splitlines()
+    goes_on_from = tmp_path / left.split("--ckpt_path ")[1]  # there is one of each step too, here
+    assert read_checkpoint(goes_on_from)["global_step"] == read_checkpoint(saved)["global_step"] > 0
 
 
 def test_what_is_misspelt_is_refused(door, files, tmp_path):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -97,22 +100,39 @@ def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:
-    """Exit code, and the last line that begins with ``error:``; what is written to stderr is passed on as it comes."""
-    with subprocess.Popen([sys.executable, str(CLI), *command], stderr=subprocess.PIPE) as process:
+    """Exit code, and the last line that begins with ``error:``; what is written to stderr is passed on as it comes.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, which the command has had too: when it has ended as it saw fit.
+    """
+    with (
+        _noting_interrupts() as stopped,
+        subprocess.Popen([sys.executable, str(CLI), *command], stderr=subprocess.PIPE) as process,
+    ):
         assert process.stderr is not None
-        tail, stopped, chunk = b"", False, b" "
-        while chunk:
-            try:
-                chunk = os.read(process.stderr.fileno(), 4096)
-                sys.stderr.buffer.write(chunk)
-                sys.stderr.flush()
-                tail = (tail + chunk)[-20_000:]
-            except KeyboardInterrupt:  # the command has had it too, and ends as it sees fit
-                stopped = True
+        tail = b""
+        while chunk := os.read(process.stderr.fileno(), 4096):
+            sys.stderr.buffer.write(chunk)
+            sys.stderr.flush()
+            tail = (tail + chunk)[-20_000:]
     if stopped:
         raise KeyboardInterrupt("what is trained and tested stays, and the same command goes on")
     lines = [line for line in tail.decode(errors="replace").splitlines() if line.startswith(_ERROR)]
     return process.returncode, lines[-1].removeprefix(_ERROR) if lines else ""
+
+
+@contextmanager
+def _noting_interrupts() -> Iterator[list[bool]]:
+    """Ctrl-C interrupts nothing; the list says whether it came."""
+    came: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    former = signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> None:
