@@ -145,7 +145,7 @@ def _told_strength(copy: Path) -> str:
         told = json.loads((copy / _NOTE).read_text(encoding="utf-8"))
         file = f"JPEG {told['quality']}" if told["quality"] else "PNG"
         return f"{told['preset']}, severity {told['severity']:g}, seed {told['seed']}, {file}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "of untold strength"
 
 

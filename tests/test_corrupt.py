@@ -155,12 +155,34 @@ def test_copies_of_videos_that_have_grown_since_are_refused(dataset, tmp_path, c
     assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("inside", ["", "JPEGImages", "JPEGImages/480p/new", "Annotations/480p"])
-def test_copies_are_not_written_among_the_originals_files(dataset, inside, capsys):
+@pytest.mark.parametrize(
+    ("source", "inside"),
+    [
+        ("", ""),
+        ("", "JPEGImages"),
+        ("", "JPEGImages/480p/new"),
+        ("", "Annotations/480p"),
+        ("JPEGImages/480p", "JPEGImages/480p/new"),
+        ("JPEGImages/480p", "JPEGImages/480p/bear"),
+        ("JPEGImages/480p/bear", "JPEGImages/480p/bear/new"),
+    ],
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_copies_are_not_written_among_the_originals_files(dataset, tmp_path, source, inside, linked, capsys):
+    if linked:
+        (dataset / "JPEGImages").rename(tmp_path / "frames")
+        (dataset / "JPEGImages").symlink_to(tmp_path / "frames")
     before = tree(dataset)
-    assert corrupt(dataset, dataset / inside, "--corruption", "fog") == 2
+    assert corrupt(dataset / source, dataset / inside, "--corruption", "fog") == 2
     assert "choose another folder for the copies" in capsys.readouterr().err
     assert tree(dataset) == before
+
+
+def test_links_that_lead_upwards_are_not_followed(dataset, tmp_path):
+    (dataset / "Annotations/480p/loop").symlink_to("..")
+    (dataset / "Annotations/480p/bear/loop").symlink_to(dataset / "Annotations")
+    assert corrupt(dataset, tmp_path / "out", "--corruption", "fog") == 0
+    assert not list((tmp_path / "out").rglob("loop"))
 
 
 def test_shards_and_workers_make_no_difference(dataset, tmp_path):

@@ -32,6 +32,7 @@ from robustvos.video.naming import list_files, list_folders, name_some
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SETTINGS = "corruption.json"
 _BESIDE = ("Annotations", "ImageSets")
+_PARTS = ("JPEGImages", *_BESIDE)
 _CHROMA_KEPT = 0  # Pillow's name for JPEG without chroma subsampling: noise has colour in every pixel
 
 
@@ -122,10 +123,13 @@ def check_apart(source: Source, target: Path) -> None:
     Raises:
         UserError: If ``target`` is the original's folder, or lies in its frames or annotations.
     """
-    root, place = source.root.resolve(), target.resolve()
-    inside = [root / name for name in ("JPEGImages", *_BESIDE) if place.is_relative_to(root / name)]
+    place, root = target.resolve(), source.root.resolve()
+    own = [(root / name).resolve() for name in _PARTS] + [video.path.resolve() for video in source.videos]
+    inside = [folder for folder in own if place.is_relative_to(folder)]
+    typed = Path(os.path.abspath(target))  # SRC may be such a folder itself, or reached by a link
+    inside += [folder for path in (place, typed) for folder in (path, *path.parents) if folder.name in _PARTS]
     if place == root or inside:
-        where = "is the original itself" if place == root else f"lies in {inside[0]}, among the original's own files"
+        where = "is the original itself" if place == root else f"lies in {inside[0]}, among a dataset's own files"
         raise UserError(f"{target} {where}: choose another folder for the copies")
 
 
@@ -152,8 +156,10 @@ def check_lengths(copies: Iterable[tuple[SourceVideo, Path]]) -> None:
 
 
 def _files_beneath(folder: Path) -> Iterator[Path]:
-    """Every file, also in folders that are links, as lists of frames are read too."""
-    for place, _, names in os.walk(folder, followlinks=True):
+    """Every file, also in folders that are links, as lists of frames are read too; a link upwards leads nowhere."""
+    for place, inside, names in os.walk(folder, followlinks=True):
+        here = Path(place).resolve()
+        inside[:] = [name for name in inside if not here.is_relative_to((here / name).resolve())]
         yield from (Path(place) / name for name in sorted(names))
 
 

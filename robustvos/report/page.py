@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,11 @@ def build_report(
     results = [load_result(path) for path in find_results(runs)]
     sections = make_sections(results, reference)
     tabled = [(section, section_tables(section, reference)) for section in sections]
-    views = [_view(section, tables, system_slots(results, reference), reference) for section, tables in tabled]
+    slots, anchors = system_slots(results, reference), _anchors(sections)
+    views = [
+        _view(section, tables, slots, reference, anchor)
+        for (section, tables), anchor in zip(tabled, anchors, strict=True)
+    ]
     html = (
         environment()
         .get_template("template.html")
@@ -135,12 +140,23 @@ def system_slots(results: Sequence[RunResult], reference: str) -> dict[str, int]
     return {reference: 0, **{system: index for index, system in enumerate(others, start=1)}}
 
 
-def _view(section: Section, tables: Sequence[Table], systems: dict[str, int], reference: str) -> SectionView:
+def _anchors(sections: Sequence[Section]) -> list[str]:
+    """Titles as they may stand in an address, numbered from the second of a kind on."""
+    found: list[str] = []
+    for section in sections:
+        plain = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
+        found.append(next(name for n in count(1) if (name := plain if n == 1 else f"{plain}-{n}") not in found))
+    return found
+
+
+def _view(
+    section: Section, tables: Sequence[Table], systems: dict[str, int], reference: str, anchor: str
+) -> SectionView:
     scores = [table for table in tables if table.kind in ("scores", "amodal")]
     slots = _row_slots(section, systems)
     return SectionView(
         section=section,
-        anchor=re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-"),
+        anchor=anchor,
         scores=scores,
         differences=[table for table in tables if table.kind == "differences"],
         published=[table for table in tables if table.kind == "published"],

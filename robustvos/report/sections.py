@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustvos.metrics.aggregate import identities
@@ -53,8 +53,9 @@ class Section:
     @property
     def facts(self) -> tuple[str, ...]:
         """What else decides the figures, in words; how strongly frames are corrupted only where they are."""
-        told = self.runs[0][1].facts if self.runs else {}
-        hidden = () if self.condition_tag == "corruption" else STRENGTH
+        corrupted = [run for _, run in self.runs if _strength_of(run)]
+        told = (corrupted or [run for _, run in self.runs])[0].facts
+        hidden = () if corrupted else STRENGTH
         return tuple(f"{name} {value}" for name, value in told.items() if name not in hidden)
 
     @property
@@ -89,17 +90,36 @@ def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Se
     The reference leads each. A system tested again with the same base, seed and weights, on all that an earlier run holds,
     is shown by its newest run.
     """
-    groups: dict[tuple[str, ...], list[RunResult]] = {}
+    alike: dict[tuple[str, ...], dict[str, list[RunResult]]] = {}
     for run in runs:
-        facts = json.dumps(dict(run.facts), sort_keys=True)
-        groups.setdefault((run.dataset, run.protocol, run.prompt, str(run.skip_first_last), facts), []).append(run)
+        others = {name: value for name, value in run.facts.items() if name not in STRENGTH}
+        key = (run.dataset, run.protocol, run.prompt, str(run.skip_first_last), _as_text(others))
+        alike.setdefault(key, {}).setdefault(_strength_of(run), []).append(run)
     sections = []
-    for (dataset, protocol, prompt, *_), members in sorted(groups.items()):
-        newest, superseded = _newest(members)
-        named = zip(_names(newest), newest, strict=True)
-        ordered = sorted(named, key=lambda pair: (pair[1].system != reference, pair[0]))
-        sections.append(Section(dataset, protocol, prompt, tuple(ordered), tuple(superseded)))
+    for (dataset, protocol, prompt, *_), found in sorted(alike.items()):
+        for members in _with_clean(found):
+            newest, superseded = _newest(members)
+            named = zip(_names(newest), newest, strict=True)
+            ordered = sorted(named, key=lambda pair: (pair[1].system != reference, pair[0]))
+            sections.append(Section(dataset, protocol, prompt, tuple(ordered), tuple(superseded)))
     return sorted(sections, key=lambda section: -len(section.runs))
+
+
+def _strength_of(run: RunResult) -> str:
+    """Of its corruptions; empty if it has none."""
+    told = {name: value for name, value in run.facts.items() if name in STRENGTH}
+    return _as_text(told) if set(run.by.get("corruption", {})) - {CLEAN} else ""
+
+
+def _with_clean(by_strength: Mapping[str, list[RunResult]]) -> list[list[RunResult]]:
+    """Groups by strength; runs on clean frames alone join the others where these are of one strength."""
+    if len(by_strength) == 2 and "" in by_strength:
+        return [[run for group in by_strength.values() for run in group]]
+    return [group for _, group in sorted(by_strength.items())]
+
+
+def _as_text(facts: Mapping[str, str]) -> str:
+    return json.dumps(dict(facts), sort_keys=True)
 
 
 def reference_of(section: Section, run: RunResult, reference: str) -> tuple[str, RunResult] | None:

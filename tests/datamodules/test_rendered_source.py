@@ -46,6 +46,9 @@ def test_copies_tell_how_strongly_they_are_corrupted(copies, tree, tmp_path):
     assert cli.main([str(token) for token in said]) == 0
     facts = rendered(tmp_path / "strong", "fog").evaluation_facts("test")
     assert facts == {"copies": "release, severity 5, seed 0, JPEG 95"}
+    for broken in ("[]", '{"preset": "release", "severity": null, "seed": 0, "quality": 95}', "{"):
+        (tmp_path / "strong/fog/corruption.json").write_text(broken)
+        assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of untold strength"}
     (tmp_path / "strong/fog/corruption.json").unlink()
     assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of untold strength"}
 

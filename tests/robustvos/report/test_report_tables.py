@@ -159,8 +159,29 @@ def test_facts_stand_in_the_title_and_strength_only_where_frames_are_corrupted(w
     facts = {"frames": "16", "preset": "release", "severity": "5"}
     corrupted = only_section(write_run("sam2", scores(), facts=facts))
     assert corrupted.title == "shapes, protocol davis, prompt mask, frames 16, preset release, severity 5"
-    clean = {(clip, "corruption=clean"): 0.5 for clip in CLIPS}
-    assert only_section(write_run("sam2", clean, facts=facts)).title == "shapes, protocol davis, prompt mask, frames 16"
+    assert (
+        only_section(write_run("sam2", CLEAN_ONLY, facts=facts)).title
+        == "shapes, protocol davis, prompt mask, frames 16"
+    )
+
+
+CLEAN_ONLY = {(clip, "corruption=clean"): 0.5 for clip in CLIPS}
+
+
+def facts_of(preset: str) -> dict[str, str]:
+    return {"frames": "16", "preset": preset}
+
+
+def test_clean_runs_are_not_kept_apart_by_a_strength_that_they_do_not_have(write_run):
+    first = write_run("sam2", CLEAN_ONLY, facts=facts_of("release"))
+    second = write_run("moga", CLEAN_ONLY, facts=facts_of("intended"))
+    alone = only_section(first, second)
+    assert len(alone.runs) == 2 and alone.facts == ("frames 16",)
+    corrupted = write_run("lora", scores(), facts=facts_of("release"))
+    assert only_section(first, second, corrupted).facts == ("frames 16", "preset release")
+    other = write_run("gara", scores(), facts=facts_of("intended"))
+    sections = make_sections([load_result(path) for path in (first, second, corrupted, other)])
+    assert sorted(len(section.runs) for section in sections) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("field", ["base_hash", "restorer_hash"])
