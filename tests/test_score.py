@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from robustvos.metrics.rules import PROTOCOLS
-from robustvos.video.masks import masks_from_ids, write_indexed_mask
+from robustvos.video.masks import masks_from_ids, read_indexed_mask, write_indexed_mask, write_overlapping_masks
 
 SIZE = (48, 64)
 
@@ -99,6 +99,49 @@ def test_what_is_passed_over_is_said(door, dataset, tmp_path):
         frame.unlink()
     out = door("score", truth, truth, "--skip-first-last", "--out", "scored").out
     assert "1 of 7 objects have no frame that counts, and no score: of one" in out
+
+
+@pytest.fixture
+def overlapping(dataset, tmp_path) -> Path:
+    """The truth as masks for each object: ``found/crowd/<object>/<frame>.png``."""
+    for path in sorted((dataset / "Annotations/crowd").glob("*.png")):
+        ids = range(1, 7)
+        write_overlapping_masks(masks_from_ids(read_indexed_mask(path), ids), ids, tmp_path / "found/crowd", path.stem)
+    return tmp_path / "found/crowd"
+
+
+def test_a_single_sequence_may_be_of_overlapping_masks(door, dataset, overlapping):
+    for pred in (overlapping, overlapping.parent):
+        answer = door("score", pred, dataset / "Annotations/crowd", "--out", "scored")
+        assert answer.code == 0 and answer.out.startswith("J&F  1.0000"), answer.err
+        assert "6 objects in 1 sequences" in answer.out
+    (overlapping / "overlay").mkdir()  # something of the user's own
+    assert door("score", overlapping, dataset / "Annotations/crowd", "--out", "scored").code == 0
+
+
+def test_what_overlapping_masks_lack_is_named(door, dataset, overlapping):
+    score = "score", overlapping.parent, dataset, "--sequences", "crowd"
+    assert door(*score).code == 0
+    (overlapping / "2/00001.png").rename(overlapping / "spare")
+    assert "object 2 of " in (error := door(*score).error) and "1 of 4 frames that other objects have: 00001" in error
+    (overlapping / "spare").rename(overlapping / "2/00001.png")
+    (overlapping / "02").symlink_to(overlapping / "2")
+    assert "holds object 2 twice" in door(*score).error
+    (overlapping / "02").unlink()
+    (overlapping / "2").rename(overlapping / "gone")
+    assert "crowd has no folder for object 2" in door(*score).error
+
+
+def test_conditions_are_those_of_the_sequences_that_are_scored(door, dataset, tmp_path):
+    for name in ("crowd", "crowd@fog", "one"):
+        (tmp_path / "found" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "found" / name).symlink_to(dataset / "Annotations" / name.split("@")[0])
+    assert door("score", "found", dataset, "--sequences", "one").code == 0
+    error = door("score", "found", dataset, "--sequences", "one", "--sequences", "crowd").error
+    assert "1 of 2 sequences are missing in found: one@fog; add them, or leave them out of --sequences" in error
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00one")
+    assert "list.txt is not readable as text" in door("score", "found", dataset, "--sequences", "list.txt").error
+    assert "there is no such file" in door("score", "found", dataset, "--sequences", "lists.txt").error
 
 
 def test_objects_of_the_release_may_be_all(door, dataset):

@@ -91,9 +91,14 @@ def _named(sequences: Sequence[str] | None) -> list[str] | None:
     for given in sequences:
         file = Path(given)
         if not file.is_file():
+            if file.suffix == ".txt":
+                raise UserError(f"--sequences {file}: there is no such file")
             names.append(given)
             continue
-        listed = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        try:
+            listed = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (OSError, ValueError) as error:
+            raise UserError(f"--sequences {file} is not readable as text; expected one name a line") from error
         if not listed:
             raise UserError(f"--sequences {file} names no sequence; expected one name a line")
         names += listed

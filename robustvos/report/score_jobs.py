@@ -58,17 +58,18 @@ def plan_scoring(pred: Path, gt: Path, sequences: Sequence[str] | None, rules: S
     """
     inside = resolve_folder(gt, "Annotations") if (gt / "Annotations").is_dir() else gt
     truth = _sequence_folders(inside, "ground truth")
-    predicted = _sequence_folders(pred, "prediction")
+    predicted = _sequence_folders(pred, "prediction", single=gt.name if gt in truth.values() else "")
     notes = []
     if len(truth) == len(predicted) == 1 and gt in truth.values() and pred in predicted.values():
         if truth.keys() != predicted.keys():
             notes.append(f"{pred.name} is scored against {gt.name}, which has another name")
         predicted = dict.fromkeys(truth, pred)
     names = list(sequences) if sequences is not None else list(truth)
-    conditions = _conditions(predicted, truth)
-    _check_there(names, truth, gt, "")
+    conditions = _conditions(predicted, names)
+    _check_there(names, truth, gt, "check the names, or the folder")
+    advice = _advice(gt, predicted, truth) if sequences is None else "add them, or leave them out of --sequences"
     for condition in conditions:
-        _check_there([_folder_name(name, condition) for name in names], predicted, pred, _advice(gt, predicted, truth))
+        _check_there([_folder_name(name, condition) for name in names], predicted, pred, advice)
     wanted = {_folder_name(name, condition) for name in names for condition in conditions}
     passed_over = [name for name in predicted if name not in wanted]
     if passed_over and sequences is None:
@@ -88,16 +89,16 @@ def plan_scoring(pred: Path, gt: Path, sequences: Sequence[str] | None, rules: S
     )
 
 
-def _conditions(predicted: Iterable[str], truth: Iterable[str]) -> list[str]:
+def _conditions(predicted: Iterable[str], names: Iterable[str]) -> list[str]:
     """``""`` for clean sequences, then every CORRUPTION of folders SEQUENCE@CORRUPTION, as a test leaves them."""
-    known = set(truth)
-    found = {}
+    known = set(names)
+    found = set()
     for name in predicted:
         sequence, _, corruption = name.rpartition("@")
         if name in known:
-            found[""] = True
+            found.add("")
         elif sequence in known:
-            found[corruption] = True
+            found.add(corruption)
     return sorted(found) or [""]
 
 
@@ -109,8 +110,7 @@ def _check_there(names: Sequence[str], folders: Mapping[str, Path], where: Path,
     missing = [name for name in names if name not in folders]
     if missing:
         raise DataNotFound(
-            f"{len(missing)} of {len(names)} sequences are missing in {where}: {name_some(missing, 10)}; "
-            + (advice or "check the names, or the folder")
+            f"{len(missing)} of {len(names)} sequences are missing in {where}: {name_some(missing, 10)}; {advice}"
         )
 
 
@@ -146,26 +146,39 @@ def _predictions(folder: Path) -> dict[str, PredictedFrame]:
     indexed = list_files(folder, (".png",))
     if indexed:
         return {path.stem: path for path in indexed}
-    by_object = {
-        int(one.name): {path.stem: path for path in list_files(one, (".png",))} for one in _object_folders(folder)
-    }
-    shared = set.intersection(*(set(files) for files in by_object.values()))
-    return {stem: {object_id: files[stem] for object_id, files in by_object.items()} for stem in sorted(shared)}
+    by_object: dict[int, dict[str, Path]] = {}
+    for one in _object_folders(folder):
+        if int(one.name) in by_object:
+            raise DataNotFound(
+                f"{folder} holds object {int(one.name)} twice, {one.name} is one of them; keep one of the two"
+            )
+        by_object[int(one.name)] = {path.stem: path for path in list_files(one, (".png",))}
+    every = dict.fromkeys(stem for files in by_object.values() for stem in files)
+    for object_id, files in by_object.items():
+        lacking = [stem for stem in every if stem not in files]
+        if lacking:
+            raise DataNotFound(
+                f"object {object_id} of {folder} has no mask on {len(lacking)} of {len(every)} frames that other objects have: "
+                f"{name_some(lacking)}; write one for every object on every frame, black where it is not seen"
+            )
+    return {stem: {object_id: files[stem] for object_id, files in by_object.items()} for stem in every}
 
 
 def _object_folders(folder: Path) -> list[Path]:
-    """``<object>/`` with masks, for objects that overlap; none if the folder holds anything else."""
-    folders = list_folders(folder)
-    are_objects = all(one.name.isdecimal() and list_files(one, (".png",)) for one in folders)
-    return folders if are_objects else []
+    """``<object>/``, for masks of objects that overlap; other folders are none of them."""
+    folders = [one for one in list_folders(folder) if one.name.isdecimal()]
+    return folders if any(list_files(one, (".png",)) for one in folders) else []
 
 
-def _sequence_folders(root: Path, what: str) -> dict[str, Path]:
+def _sequence_folders(root: Path, what: str, single: str = "") -> dict[str, Path]:
+    """By name. If the truth is of a ``single`` sequence, a folder of objects' folders is its prediction."""
     if not root.is_dir():
         raise DataNotFound(f"{what} folder {root} does not exist; expected <folder>/<sequence>/<frame>.png")
     if list_files(root, (".png",)):
         return {root.name: root}
     of_objects = what == "prediction"  # the truth must say which pixels belong to whom
+    if of_objects and single and not (root / single).is_dir() and _object_folders(root):
+        return {root.name: root}
     folders = {
         folder.name: folder
         for folder in list_folders(root)

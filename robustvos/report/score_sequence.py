@@ -68,10 +68,14 @@ def _read(
         return masks_from_ids(labels, ids), dict.fromkeys(ids_in(labels) - {0}, prediction)
     masks = torch.zeros((len(ids), *true.shape), dtype=torch.bool)
     for row, object_id in enumerate(ids):
-        if object_id in prediction:
-            mask = read_binary_mask(prediction[object_id])
-            _check_size(tuple(mask.shape), true.shape, prediction[object_id])
-            masks[row] = mask
+        if object_id not in prediction:
+            folder = next(iter(prediction.values())).parent.parent
+            raise BadMask(
+                f"{folder} has no folder for object {object_id}; write its masks, black where it was not found"
+            )
+        mask = read_binary_mask(prediction[object_id])
+        _check_size(tuple(mask.shape), true.shape, prediction[object_id])
+        masks[row] = mask
     return masks, dict(prediction)
 
 
