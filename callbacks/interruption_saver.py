@@ -32,13 +32,14 @@ class InterruptionSaver(L.Callback):
         self.saved: Path | None = None
         self._asked = False
         self._former: Any = None  # handler of the signal
-        self._owner = os.getpid()
+        self._owner = 0  # process that listens
         self._trainer: L.Trainer | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to Ctrl-C."""
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._asked, self._owner, self._trainer = False, os.getpid(), trainer
+            self.saved, self._asked = None, False
+            self._owner, self._trainer = os.getpid(), trainer
             self._former = signal.signal(signal.SIGINT, self._on_interrupt)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +71,7 @@ class StripRecorder:
         return strip(self._prediction)
 
 
-class StripCallback(VideoCallback):
+class StripCallback(VideoCallback, ABC):
     """Records strips of the videos that its heirs choose, and hands them over when a video is done.
 
     Args:
@@ -86,13 +87,13 @@ class StripCallback(VideoCallback):
         self.frames = frames
         self._recorder: StripRecorder | None = None
 
+    @abstractmethod
     def chooses(self, trainer: L.Trainer, video: Video) -> bool:
         """Whether to show this video; asked once for each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, trainer: L.Trainer, strips: StripRecorder) -> None:
         """Bring out the strips of a video that was chosen; there is at least one frame."""
-        raise NotImplementedError
 
     def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
         """Choose the frames, if the video is one to show."""

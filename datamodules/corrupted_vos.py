@@ -192,7 +192,7 @@ class CorruptedVOS(Data):
     def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
         """Objects and frames of a video, and how strongly frames are corrupted."""
         settings = under_protocol(self.test if split == "test" else self.val, follows_release(self.trainer))
-        facts = facts_of(settings)
+        facts = facts_of(settings.max_objects, settings.join_frames, settings.max_frames)
         if not self.rendered:
             return (
                 facts

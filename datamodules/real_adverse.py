@@ -21,7 +21,7 @@ from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
 from datamodules.region_objects import RegionRules
 from datamodules.release_prompts import RELEASE_PROMPT, follows_release
 from datamodules.vos_source import DATA_VARIABLE
-from datamodules.vos_videos import EvaluationVideos, check_join_frames, facts_of
+from datamodules.vos_videos import check_join_frames, facts_of
 from robustvos.errors import DataNotFound, UnknownName, UserError
 from robustvos.video.joining import join_records
 from robustvos.video.naming import name_some
@@ -152,7 +152,7 @@ class RealAdverse(Data):
 
     def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
         """Objects and frames of a video."""
-        return facts_of(EvaluationVideos(max_objects=self.max_objects, join_frames=self.join_frames))
+        return facts_of(self.max_objects, self.join_frames)
 
     def train_dataloader(self) -> NoReturn:
         """There is none.

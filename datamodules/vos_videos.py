@@ -87,16 +87,18 @@ def under_protocol(settings: EvaluationVideos, release: bool) -> EvaluationVideo
     )
 
 
-def facts_of(settings: EvaluationVideos) -> dict[str, str]:
-    """What decides figures besides the prompt and how strongly frames are corrupted: objects and frames of a video.
+def facts_of(
+    max_objects: int | None = None, join_frames: int | None = None, max_frames: int | None = None
+) -> dict[str, str]:
+    """Objects and frames of a video as :meth:`datamodules.base.Data.evaluation_facts` has them; without a limit, nothing.
 
-    >>> facts_of(EvaluationVideos(max_objects=3, join_frames=1000))
+    >>> facts_of(max_objects=3, join_frames=1000)
     {'objects up to': '3', 'joined to frames': '1000'}
     """
     numbers = {
-        "objects up to": settings.max_objects,
-        "first frames": settings.max_frames,
-        "joined to frames": settings.join_frames,
+        "objects up to": max_objects,
+        "first frames": max_frames,
+        "joined to frames": join_frames,
     }
     return {name: str(number) for name, number in numbers.items() if number}
 

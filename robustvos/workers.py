@@ -8,11 +8,9 @@ import signal
 import cv2
 import torch
 
-_STOPPED = 130  # as shells have it
-
 
 def begin_worker() -> None:
     """One thread, as the others want theirs; and on Ctrl-C an end without a word, for the parent says what is to be said."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, lambda *_: os._exit(_STOPPED))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))

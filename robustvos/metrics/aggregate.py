@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,22 +21,6 @@ Record = Mapping[str, Any]
 
 RESAMPLES = 2000
 _LEVELS = (0.025, 0.975)
-
-
-class PairedDifference(NamedTuple):
-    """How much one system is above another on what both were scored on.
-
-    Attributes:
-        mean: Mean difference, first minus second; None without common objects.
-        low: Lower end of its 95 % bootstrap interval over clips; None for fewer than two common clips.
-        high: Upper end.
-        n: Number of common clips.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 def aggregate(
@@ -106,33 +90,15 @@ def estimate(
     return {"mean": mean, "low": low, "high": high, "std": std, "clips": len(clips), "objects": int(clips[:, 1].sum())}
 
 
-def paired_difference(
-    objects_a: Iterable[Record],
-    objects_b: Iterable[Record],
-    metric: str,
-    *,
-    unit: Unit = "objects",
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> PairedDifference:
-    """Difference of two systems, a minus b, over the objects for which both have a score.
+def paired_records(objects_a: Iterable[Record], objects_b: Iterable[Record], metric: str) -> list[Record]:
+    """The objects for which both systems have a score, with a minus b for it; a mean of these is a paired difference.
 
-    Objects are the same as :func:`paired_records` has it.
+    Objects are the same if clip, id and the tag ``corruption`` agree.
 
     >>> a = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.75}}]
     >>> b = [{"clip": "x", "object": 1, "tags": {}, "scores": {"J": 0.5}}]
-    >>> paired_difference(a, b, "J")
-    PairedDifference(mean=0.25, low=None, high=None, n=1)
-    """
-    differences = paired_records(objects_a, objects_b, metric)
-    clips = _clip_sums((record["clip"], record["scores"][metric]) for record in differences)
-    return PairedDifference(*_interval(clips, unit, seed, resamples), len(clips))
-
-
-def paired_records(objects_a: Iterable[Record], objects_b: Iterable[Record], metric: str) -> list[Record]:
-    """The objects for which both have a score, with a minus b for their score; a mean of them is a paired difference.
-
-    Objects are the same if clip, id and the tag ``corruption`` agree.
+    >>> estimate(paired_records(a, b, "J"), "J")["mean"]
+    0.25
     """
     scores_b = {_identity(record): record["scores"].get(metric) for record in objects_b}
     pairs = ((record, record["scores"].get(metric), scores_b.get(_identity(record))) for record in objects_a)

@@ -18,8 +18,9 @@ from tqdm import tqdm
 from robustvos.errors import DataNotFound, UserError
 from robustvos.metrics.aggregate import aggregate
 from robustvos.metrics.rules import ReleaseContour, rules_of
-from robustvos.report.score_jobs import CLEAN, ScoringJob, plan_scoring
+from robustvos.report.score_jobs import ScoringJob, plan_scoring
 from robustvos.report.score_sequence import Scored, score_sequence
+from robustvos.report.sections import CLEAN
 from robustvos.report.summary import unscored_lines
 from robustvos.video.atomic import atomic_write_text
 from robustvos.workers import begin_worker
@@ -48,7 +49,7 @@ def score_folders(
 
     Args:
         pred: ``<pred>/<sequence>/<frame>.png``, indexed masks, or ``<pred>/<sequence>/<object>/<frame>.png``, black and
-            white ones that may overlap; or the folder of a single sequence with indexed masks. Sequences called
+            white ones that may overlap; or the folder of a single sequence. Sequences called
             ``<sequence>@<corruption>``, as a test leaves them, are scored against ``<sequence>``.
         gt: The same for the truth; or a dataset's root, which holds ``Annotations``.
         protocol: ``davis`` or ``release``; see :mod:`robustvos.metrics.rules`.

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from robustvos.errors import DataNotFound
 from robustvos.metrics.rules import ScoringRules
+from robustvos.report.sections import CLEAN
 from robustvos.video.layouts import resolve_folder
 from robustvos.video.naming import list_files, list_folders, name_some
 
 PredictedFrame = Path | Mapping[int, Path]
 """An indexed mask; or a black and white one for each object, which may overlap."""
-
-CLEAN = "clean"
 
 
 @dataclass(frozen=True)

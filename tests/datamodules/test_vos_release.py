@@ -8,9 +8,11 @@ from PIL import Image
 
 from datamodules.real_adverse_trees import AdverseClip
 from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
+from datamodules.release_prompts import RELEASE_OBJECTS
 from datamodules.vos_source import locate
 from datamodules.vos_videos import EvaluationVideos, VosVideos
 from robustvos.errors import UserError
+from robustvos.metrics.rules import PROTOCOLS
 from robustvos.video.palette import davis_palette
 
 
@@ -72,6 +74,10 @@ def test_real_and_corrupted_videos_share_the_choice(four):
     real = AdverseVideos([AdverseClip(record, "crowd", "any")], rules)[0]
     for one, other in zip(real.prompts, videos(four.root)[0].prompts, strict=True):
         assert (one.object_id, one.points.tolist()) == (other.object_id, other.points.tolist())
+
+
+def test_as_many_objects_are_tracked_as_are_scored():
+    assert PROTOCOLS["release"].max_objects == RELEASE_OBJECTS
 
 
 def test_number_of_objects_and_prompt_can_be_set(four):

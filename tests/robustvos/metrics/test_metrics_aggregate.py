@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robustvos.metrics.aggregate import aggregate, estimate, paired_difference
+from robustvos.metrics.aggregate import aggregate, estimate, paired_records
 
 
 def record(clip: str, score: float | None, object_id: int = 1, **tags: str) -> dict[str, Any]:
@@ -89,20 +89,19 @@ def test_groups_by_each_tag() -> None:
 def test_paired_difference_compares_common_objects_only() -> None:
     a = [record("x", 0.9, corruption="fog"), record("x", 0.5, corruption="rain"), record("y", 0.4), record("z", 0.1)]
     b = [record("x", 0.6, corruption="fog"), record("x", 0.4, corruption="rain"), record("y", None), record("w", 0.7)]
-    found = paired_difference(a, b, "J")
-    assert found.mean == pytest.approx((0.3 + 0.1) / 2)
-    assert found.n == 1
-    assert paired_difference(a, [], "J") == (None, None, None, 0)
+    found = estimate(paired_records(a, b, "J"), "J")
+    assert found["mean"] == pytest.approx((0.3 + 0.1) / 2)
+    assert (found["clips"], found["low"], found["high"]) == (1, None, None)
+    assert paired_records(a, [], "J") == []
 
 
 def test_paired_interval_is_narrow_where_systems_differ_evenly() -> None:
     a = many(4)
     b = [{**entry, "scores": {"J": entry["scores"]["J"] - 0.05}} for entry in a]
-    found = paired_difference(a, b, "J")
-    assert (found.mean, found.low, found.high) == pytest.approx((0.05, 0.05, 0.05))
-    assert found.n == 12
-    reverse = paired_difference(b, a, "J")
-    assert reverse.mean == pytest.approx(-0.05)
+    found = estimate(paired_records(a, b, "J"), "J")
+    assert [found[name] for name in ("mean", "low", "high")] == pytest.approx([0.05, 0.05, 0.05])
+    assert found["clips"] == 12
+    assert estimate(paired_records(b, a, "J"), "J")["mean"] == pytest.approx(-0.05)
 
 
 def test_a_sequence_is_a_clip_under_one_corruption_and_weighs_as_any_other() -> None:
