@@ -1,30 +1,19 @@
-"""The only door: training and evaluation by LightningCLI, and the tools that share its flags; ``--help`` lists them."""
+"""The command line: training and evaluation by LightningCLI, and the tools that share its flags; ``--help`` lists them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from robustvos.commands.messages import (
-    exit_code,
-    next_step,
-    quieten,
-    quieten_torch,
-    refuse,
-    refusing,
-    saying_how_to_go_on,
-)
-from robustvos.commands.usage import LOOPS, TOOLS, usage
-from robustvos.errors import UnknownName
-
-CONFIGS = Path(__file__).resolve().parent / "configs"
+from robustvos.commands.messages import exit_code, quieten, quieten_torch, refusing, saying_how_to_go_on
+from robustvos.commands.tools import tool
+from robustvos.commands.usage import LOOPS, usage
+from robustvos.registry import CONFIGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
+    """Run one subcommand; returns the exit code, see :func:`robustvos.commands.messages.exit_code`."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
@@ -36,34 +25,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(name: str) -> Callable[[list[str]], object]:
     """What runs a subcommand, imported only now."""
-    if name in TOOLS:
-        return import_module(f"robustvos.commands.{name}").main
-    if name in LOOPS:
-        return run_loop
-    raise UnknownName.of("command", name, [*LOOPS, *TOOLS])
+    return run_loop if name in LOOPS else tool(name)
 
 
 def run_loop(argv: list[str]) -> object:
     """Run a training or evaluation loop; Lightning and torch are imported only here."""
     quieten_torch()
     from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-    from lightning.pytorch.loggers import TensorBoardLogger
 
     import callbacks
     import datamodules
     import lightning_modules
     from robustvos.commands.config_files import defaults_as_json
-    from robustvos.commands.loop_config import TRAINER_DEFAULTS, note_trained, prefer_requeued, trainer_settings
+    from robustvos.commands.loop_config import TRAINER_DEFAULTS, prefer_requeued, trainer_settings
+    from robustvos.commands.loop_ends import exit_if_videos_failed, say_trained
+    from robustvos.commands.loop_help import LoopHelp
+    from robustvos.commands.loop_resume import resumed_test
     from robustvos.commands.names import expand
     from robustvos.commands.plugins import load_plugins
-    from robustvos.commands.requirements import check_run
+    from robustvos.commands.requirements import check_run, run_identity
     from robustvos.sam2.config import Sam2Config
 
     load_plugins()
     quieten()
-    saver = callbacks.InterruptionSaver()
+    about = LoopHelp(argv)
+    saver, journal = callbacks.InterruptionSaver(), callbacks.ResumableTest()
     beside_model = {"sam2": Sam2Config, "recipe": lightning_modules.Recipe}
 
     class Loops(LightningCLI):
@@ -74,32 +61,42 @@ def run_loop(argv: list[str]) -> object:
                 parser.add_class_arguments(settings, name, sub_configs=True)
                 parser.link_arguments(name, f"model.init_args.{name}")  # so that --model leaves them alone
             parser.add_argument("--run", type=str, default=None, help="the run leaves its files in runs/RUN/version_N")
+            parser.add_argument("--resume", action="store_true", help="test: go on at the video where it stopped")
             for name, callback in callbacks.ALWAYS.items():
                 parser.add_lightning_class_args(callback, name)
-            parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+            parser.add_lightning_class_args(callbacks.Checkpoints, "checkpoint")
             parser.set_defaults({"checkpoint.save_last": True})
 
         def before_instantiate_classes(self) -> None:
-            prefer_requeued(self.config[self.subcommand], self.subcommand)
-            check_run(self.config[self.subcommand])
+            config, name = self.config[self.subcommand], str(self.subcommand)
+            prefer_requeued(config, name)
+            check_run(config, name)
+            journal.resumes = resumed_test(config, name, self._parser(name), run_identity)
 
         def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-            parser = super().init_parser(**kwargs)
-            parser.error = refuse  # type: ignore[method-assign, assignment]
+            parser = super().init_parser(**kwargs, allow_abbrev=False)
+            about.attend(parser)
             return parser
+
+        def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+            super().parse_arguments(parser, args)
+            about.answer(self.config[self.config.subcommand])
 
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             config = self.config_init[self.subcommand]
             config.verbose = False  # of test and validate: results are printed by condition instead
             name = str(config.run or self.subcommand)
-            kwargs |= trainer_settings(config.trainer, name, self.subcommand)
+            kwargs |= trainer_settings(config.trainer, name, self.subcommand, lightning_modules.AtomicCheckpointIO())
             if config.trainer.logger in (None, True):
-                kwargs["logger"] = TensorBoardLogger("runs", name, default_hp_metric=False)
+                kwargs["logger"] = lightning_modules.RunLogger("runs", name, journal.resumes, default_hp_metric=False)
             with refusing(ValueError):  # of an accelerator that does not exist, say
                 return super().instantiate_trainer(**kwargs)
 
         def after_fit(self) -> None:
-            self.model.print(next_step(note_trained(self.trainer)))
+            say_trained(self.model, self.trainer)
+
+        def after_test(self) -> None:
+            exit_if_videos_failed(self.model)
 
     with refusing(MisconfigurationException), saying_how_to_go_on(saver):
         return Loops(
@@ -109,9 +106,13 @@ def run_loop(argv: list[str]) -> object:
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             save_config_callback=callbacks.ConfigWriter,
+            save_config_kwargs={"identity": run_identity},
             seed_everything_default=0,
-            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": saver},
-            args=expand(argv, CONFIGS, defaults_as_json(beside_model)),
+            trainer_defaults={
+                **TRAINER_DEFAULTS,
+                "callbacks": [saver, *(kind() for kind in callbacks.UNASKED), journal],
+            },
+            args=expand(about.argv, CONFIGS, defaults_as_json(beside_model)),
         )
 
 

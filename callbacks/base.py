@@ -1,4 +1,4 @@
-"""What callbacks of this house are told besides what Lightning tells them: every video, frame by frame."""
+"""Hooks of this project besides Lightning's: every video, frame by frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 import lightning as L
 from torch import Tensor
 
-from robustvos.types import TrackedFrame, Video, VideoResult
+from robustvos.evaluation.records import VideoResult, sequence_name
+from robustvos.types import TrackedFrame, Video
 
 
 class VideoCallback(L.Callback):
@@ -33,6 +34,23 @@ class VideoCallback(L.Callback):
     def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
         """After the last frame, with the video's scores."""
 
+    def video_state(self, video: Video) -> Any:
+        """What this callback has gathered of a tested video, as JSON values; None for nothing.
+
+        Asked for after :meth:`on_video_end`, and kept until the test is over.
+        """
+        return None
+
+    def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
+        """Instead of the others, where a resumed test has a video's scores from before.
+
+        Args:
+            trainer: The trainer.
+            module: The module under test.
+            video: As it would have been tracked.
+            state: What :meth:`video_state` gave; None for nothing.
+        """
+
 
 _FOLDERS: WeakKeyDictionary[L.Trainer, Path] = WeakKeyDictionary()
 
@@ -49,4 +67,4 @@ def run_folder(trainer: L.Trainer) -> Path:
 
 def video_folder(video: Video) -> str:
     """Name of a video's folder; the same video under several corruptions gets several."""
-    return video.name if video.corruption == "clean" else f"{video.name}@{video.corruption}"
+    return sequence_name(video.name, video.corruption)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning as L
 
 from callbacks.base import VideoCallback
 from callbacks.images import log_figure, takes_images
 from robustvos.errors import UserError
-from robustvos.metrics.tasks import Scored, gather_results
-from robustvos.report.frame_means import FrameMeans, frame_means, score_points
-from robustvos.report.frame_scores import FILE, FrameSeries, by_condition, frame_series, read_frame_series
-from robustvos.types import Video, VideoResult
+from robustvos.evaluation.frame_means import FrameMeans, frame_means, score_points
+from robustvos.evaluation.frame_scores import FILE, FrameSeries, by_condition, frame_series, read_frame_series
+from robustvos.program import program
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ _COLOURS = ("0.55", "tab:blue")  # the other, and this one
 class FrameCurves(VideoCallback):
     """Log, after each validation, the mean J&F of each frame number, beside another system's; clean and corrupted apart.
 
-    Only loggers that take images are told, and only by the first process; Lightning's sanity check is passed over, and so
+    Only loggers that take images get them, and only from the first process; Lightning's sanity check is passed over, and so
     are amodal videos, whose frames have no scores.
 
     Args:
@@ -46,30 +45,20 @@ class FrameCurves(VideoCallback):
         self.reference = reference
         self._name = "first validation"
         self.compared: list[FrameSeries] = []
-        self._results: list[Scored] = []
         if reference is not None:
             self._name = f"{reference.parent.name}/{reference.name}"
             self.compared = read_frame_series(reference)
             if not self.compared:
                 raise UserError(
                     f"{type(self).__name__}: no {FILE} with scores in {reference}; give the folder that "
-                    "`python cli.py validate` names at its end"
+                    f"`{program()} validate` names at its end"
                 )
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start anew."""
-        self._results = []
-
-    def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
-        """Keep the scores of a video's frames."""
-        if self.enabled and trainer.validating:
-            self._results.append((video.corruption, result))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the means of all processes' videos."""
         if not self.enabled or trainer.sanity_checking:
             return
-        series = frame_series(gather_results(self._results))  # all processes must take part
+        series = frame_series(pl_module.results)  # type: ignore[arg-type]
         if not series:
             return
         if takes_images(trainer):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.hooks import RemovableHandle
 
 from callbacks.base import VideoCallback, run_folder, video_folder
 from callbacks.images import log_image, takes_images, write_png
 from callbacks.per_condition import FirstVideos
+from robustvos.adapters import GatedAdapter
+from robustvos.drawing.draw import gate_image
 from robustvos.errors import UnknownName
-from robustvos.report.draw import gate_image
-from robustvos.types import TrackedFrame, Video, VideoResult
+from robustvos.evaluation.records import VideoResult
+from robustvos.files.atomic import atomic_write_json
+from robustvos.files.paths import under
+from robustvos.types import TrackedFrame, Video
 
 
 class GateMonitor(VideoCallback):
@@ -25,14 +29,15 @@ class GateMonitor(VideoCallback):
     A test writes ``figures/gates/<video>.png``; a validation logs ``gates/<video>`` to TensorBoard. Systems without
     gates are passed over in silence, and so are adapters that are switched off.
 
-    The tracker may follow the objects of one frame in several forward passes, of which the adapter's ``gates`` show the
+    The tracker may follow the objects of one frame in several forward passes, of which the adapter's gates show the
     latest alone. The monitor therefore looks after each pass of memory attention, and takes the objects that its rows
-    belong to from ``module.tracker.active_ids``.
+    belong to from ``module.tracker.active_ids``. Gates that know frames alone (GaRA) are the same for all of a frame's
+    objects, prompted ones included.
 
     Args:
         per_condition: How many videos of each condition; 0 for none.
         in_validation: Whether validations are recorded too (sanity checks are not).
-        projection: Which projection's gates, a key of the adapter's ``gates`` such as
+        projection: Which projection's gates, a name among the adapter's ``gates()`` such as
             ``layers.3.cross_attn_q``; components of different projections have nothing to do with one
             another. None: the last, which is cross-attention's in the last layer.
 
@@ -52,8 +57,9 @@ class GateMonitor(VideoCallback):
         self.projection = projection
         self.gates: dict[int, Tensor] = {}
         self._first = FirstVideos(per_condition, type(self).__name__)
-        self._adapter: Any = None
-        self._handle: RemovableHandle | None = None
+        self._open = ExitStack()
+        self._recorded: Mapping[str, Tensor] | None = None
+        self._per_object = True
         self._folder = Path()
         self._drawn = ""
         self._latest: dict[int, Tensor] = {}  # of the frame being tracked
@@ -71,26 +77,30 @@ class GateMonitor(VideoCallback):
     def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
         """Listen to memory attention, if the video is one to show."""
         self._stop()
-        adapter: Any = getattr(module, "adapter", None)
+        adapter = getattr(module, "adapter", None)
         logs = trainer.validating and self.in_validation and takes_images(trainer)
-        if not (trainer.testing or logs) or not hasattr(adapter, "record_gates") or not self._first.take(video):
+        if not (trainer.testing or logs) or not isinstance(adapter, GatedAdapter) or not self._first.take(video):
             return
-        self._rows, self._adapter = {}, adapter
-        adapter.record_gates, adapter.gates = True, {}
-        memory_attention = module.sam2.memory_attention
-        self._handle = memory_attention.register_forward_hook(lambda *_: self._look(module.tracker.active_ids))
+        self._rows, self._per_object = {}, adapter.per_object
+        self._recorded = self._open.enter_context(adapter.recording())
+        if self._per_object:
+            memory_attention = module.sam2.memory_attention
+            look = memory_attention.register_forward_hook(lambda *_: self._look(module.tracker.active_ids))
+            self._open.callback(look.remove)
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
     ) -> None:
         """Note the gates of this frame."""
+        if not self._per_object:
+            self._look(tracked.object_ids)
         for object_id, gate in self._latest.items():
             self._rows.setdefault(object_id, {})[tracked.index] = gate
         self._latest = {}
 
     def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
         """Draw them."""
-        if self._handle is None:
+        if self._recorded is None:
             return
         self._stop()
         self.gates = _over_time(self._rows, len(video.frames))
@@ -98,9 +108,17 @@ class GateMonitor(VideoCallback):
             return
         image = gate_image(self.gates, f"{video_folder(video)}: {self._drawn}")
         if trainer.testing:
-            write_png(image, self._folder / "figures" / "gates" / f"{video_folder(video)}.png")
+            write_png(image, under(self._folder, "figures", "gates", f"{video_folder(video)}.png"))
+            atomic_write_json(
+                under(self._folder, "figures", "gates", f"{video_folder(video)}.json"), gate_facts(self.gates)
+            )
         else:
             log_image(trainer, f"gates/{video_folder(video)}", image)
+
+    def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
+        """Count it: its gates were drawn."""
+        if isinstance(getattr(module, "adapter", None), GatedAdapter):
+            self._first.take(video)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Leave the model as it was."""
@@ -111,21 +129,48 @@ class GateMonitor(VideoCallback):
         self._stop()
 
     def _look(self, object_ids: tuple[int, ...]) -> None:
-        """Take the gates of the pass that has just run, one row for each of ``object_ids``."""
-        gates: Mapping[str, Tensor] = self._adapter.gates
+        """Take the gates of the pass that has just run: a row for each of ``object_ids``, or one for all of them."""
+        gates = self._recorded
         if not gates:
             return
         self._drawn = self.projection or list(gates)[-1]
         if self._drawn not in gates:
             raise UnknownName.of("gated projection", self._drawn, gates)
         rows = gates[self._drawn].float().cpu()
+        if not self._per_object:
+            rows = rows[-1:].expand(len(object_ids), -1)
         self._latest.update(zip(object_ids, rows, strict=True))
 
     def _stop(self) -> None:
-        if self._handle is not None:
-            self._handle.remove()
-            self._adapter.record_gates, self._adapter.gates = False, {}
-        self._handle, self._adapter, self._latest = None, None, {}
+        self._open.close()
+        self._recorded, self._latest = None, {}
+
+
+def gate_facts(gates: Mapping[int, Tensor]) -> dict[str, Any]:
+    """What a person would say of a video's gates, for the report.
+
+    Args:
+        gates: ``(T, R)`` of each object, NaN where the adapter takes no part; at least one.
+
+    Returns:
+        ``active``, ``lowest`` and ``highest``: shares of open components, over all, and of the object and frame with the
+        fewest and the most; ``pattern``: the open components, ``01`` each, if they are the same wherever there are any.
+
+    >>> gate_facts({1: torch.tensor([[float("nan")] * 2, [1.0, 0.0]]), 2: torch.tensor([[1.0, 0.0]])})
+    {'active': 0.5, 'lowest': 0.5, 'highest': 0.5, 'pattern': '10'}
+    """
+    rows = torch.cat([gate[~gate.isnan().any(-1)] for gate in gates.values()])
+    if not len(rows):
+        return {"active": 0.0, "lowest": 0.0, "highest": 0.0, "pattern": ""}
+    shares = rows.mean(-1)
+    still = bool((rows == rows[0]).all()) and bool(((rows[0] == 0) | (rows[0] == 1)).all())
+    pattern = "".join(str(int(value)) for value in rows[0]) if still else ""
+    return {
+        "active": round(float(shares.mean()), 4),
+        "lowest": round(float(shares.min()), 4),
+        "highest": round(float(shares.max()), 4),
+        "pattern": pattern,
+    }
 
 
 def _over_time(rows: Mapping[int, Mapping[int, Tensor]], frames: int) -> dict[int, Tensor]:

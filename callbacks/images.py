@@ -9,7 +9,7 @@ import lightning as L
 from PIL import Image
 from torch import Tensor
 
-from robustvos.video.atomic import atomic_path
+from robustvos.files.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from callbacks.base import VideoCallback, run_folder, video_folder
-from callbacks.task import is_amodal
+from robustvos.files.paths import under
 from robustvos.types import TrackedFrame, Video
 from robustvos.video.masks import write_indexed_mask, write_overlapping_masks
 
@@ -18,15 +18,17 @@ from robustvos.video.masks import write_indexed_mask, write_overlapping_masks
 class MaskWriter(VideoCallback):
     """Write every mask of a test or a prediction, as soon as it is there; nothing in validation.
 
-    Modal task: ``masks/<video>/<frame>.png``, an indexed PNG with the DAVIS palette. Where masks overlap, in the amodal
-    task and under the protocol ``release``: ``masks/<video>/<object>/<frame>.png``, black and white, for every object of
-    the video on every frame; an object that was not introduced yet is empty. Each file appears whole or not at all.
+    ``masks/<video>/<frame>.png``, an indexed PNG with the DAVIS palette. Where masks may overlap, of whole objects, under
+    the protocol ``release`` and in data whose objects overlap: ``masks/<video>/<object>/<frame>.png``, black and white, for
+    every object of the video on every frame; an object that was not introduced yet is empty. Each file appears whole or
+    not at all.
 
     Args:
         enabled: False writes nothing.
 
     Raises:
         BadMask: In the run, if an object's id is not in 1 to 255, which an indexed PNG can hold.
+        UnsafePath: In the run, if a name of a video or frame would lead outside of the run's folder.
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -47,12 +49,13 @@ class MaskWriter(VideoCallback):
         """Write the masks of one frame."""
         if not self.enabled or not (trainer.testing or trainer.predicting):
             return
-        folder = self._folder / "masks" / video_folder(video)
+        folder = under(self._folder, "masks", video_folder(video))
         name = video.frame_names[tracked.index]
-        if is_amodal(trainer) or module.rules.overlapping:
+        file = under(folder, f"{name}.png")
+        if module.protocol.overlapping:
             _write_each_object(video, tracked, folder, name)
         else:
-            write_indexed_mask(tracked.masks, tracked.object_ids, folder / f"{name}.png")
+            write_indexed_mask(tracked.masks, tracked.object_ids, file)
 
 
 def _write_each_object(video: Video, tracked: TrackedFrame, folder: Path, name: str) -> None:

@@ -17,7 +17,7 @@ _GAP = 4  # white pixels between the rows
 class OverlayLogger(StripCallback):
     """Log the first videos of each validation as ``overlay/<video>``: the truth above, the prediction beneath.
 
-    Only loggers that take images are told, and only by the first process; Lightning's sanity check is passed over.
+    Only loggers that take images get them, and only from the first process; Lightning's sanity check is passed over.
 
     Args:
         videos: How many videos; 0 for none.

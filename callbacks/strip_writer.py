@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 
@@ -10,8 +11,9 @@ from callbacks.base import run_folder, video_folder
 from callbacks.images import write_png
 from callbacks.per_condition import FirstVideos
 from callbacks.strips import StripCallback, StripRecorder
+from robustvos.files.atomic import atomic_write_json
+from robustvos.files.paths import under
 from robustvos.types import Video
-from robustvos.video.atomic import atomic_write_json
 
 
 class StripWriter(StripCallback):
@@ -43,10 +45,14 @@ class StripWriter(StripCallback):
         """The first videos of each condition in a test."""
         return trainer.testing and self._first.take(video)
 
+    def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
+        """Count it: its strips were written."""
+        self._first.take(video)
+
     def show(self, trainer: L.Trainer, strips: StripRecorder) -> None:
         """Write the strips."""
         video = strips.video
-        folder = self._folder / "figures" / "strips" / video_folder(video)
+        folder = under(self._folder, "figures", "strips", video_folder(video))
         write_png(strips.truth(), folder / "truth.png")
         write_png(strips.prediction(), folder / "prediction.png")
         # last, because the report takes a strip for complete where it finds this file

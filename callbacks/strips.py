@@ -13,9 +13,11 @@ from torch import Tensor
 
 from callbacks.base import VideoCallback
 from callbacks.task import is_amodal
+from robustvos.drawing.dashed import QUERY, dashed_outline
+from robustvos.drawing.draw import overlay, strip, upscale
 from robustvos.errors import UserError
-from robustvos.report.draw import overlay, strip, upscale
-from robustvos.types import TrackedFrame, Video, VideoResult, empty_masks
+from robustvos.evaluation.records import VideoResult
+from robustvos.types import TrackedFrame, Video, empty_masks
 
 _SMALLEST, _LARGEST = 240, 320  # shorter side of a picture, pixels: large enough to see, small enough to keep many
 
@@ -23,8 +25,9 @@ _SMALLEST, _LARGEST = 240, 320  # shorter side of a picture, pixels: large enoug
 class StripRecorder:
     """Keeps the pictures of some frames of one video while it is tracked.
 
-    Modal task: masks are painted and outlined. Amodal task: what is painted is what is seen of the objects (truth) or
-    the whole objects that were found (prediction), and in both rows the outline is the true whole object.
+    In both rows the truth is a thin dashed outline: of what is seen of the objects or, in the amodal task, of whole
+    objects, and yellow where it is the mask that was given. What is painted is what was found (prediction) or, in the amodal
+    task, what is truly seen (truth). A legend says so.
 
     Args:
         video: The video.
@@ -48,14 +51,14 @@ class StripRecorder:
         if tracked.index not in self.indices:
             return
         video, ids = self.video, self.video.object_ids
-        modal, outline = video.masks[tracked.index], None
-        if self.amodal:
-            whole = video.amodal[tracked.index] if video.amodal is not None else None
-            outline = empty_masks(video.size) if whole is None else whole
+        truth = truth_to_outline(video, tracked.index, self.amodal)
         original = video.frames[tracked.index]  # the tracker may have seen a restored one
-        visible = empty_masks(video.size) if modal is None else modal
-        self._truth.append(_picture(original, visible, ids, outline, ids))
-        self._prediction.append(_picture(frame, tracked.masks, tracked.object_ids, outline, ids))
+        # A modal truth is its outlines alone.
+        painted = truth_to_outline(video, tracked.index, False) if self.amodal else empty_masks(video.size)
+        given = [p.mask for p in video.prompts if self.amodal and p.frame == tracked.index and p.mask is not None]
+        query = torch.stack(given) if given else None
+        self._truth.append(painted_and_outlined(original, painted, ids, truth, query=query))
+        self._prediction.append(painted_and_outlined(frame, tracked.masks, tracked.object_ids, truth, query=query))
 
     @property
     def is_empty(self) -> bool:
@@ -64,15 +67,20 @@ class StripRecorder:
 
     def truth(self) -> Tensor:
         """``(3, H, W)`` uint8, frame numbers in the corners."""
-        return strip(self._truth, [f"frame {t}" for t in self.indices[: len(self._truth)]])
+        captions = [f"frame {t}" for t in self.indices[: len(self._truth)]]
+        captions[0] += ": query yellow" if self.amodal else ": truth dashed"
+        if self.amodal:
+            captions[-1] += ": seen filled, whole dashed"
+        return strip(self._truth, captions)
 
     def prediction(self) -> Tensor:
         """Of the same size."""
-        return strip(self._prediction)
+        legend = "found filled, truth dashed"
+        return strip(self._prediction, [legend, *[""] * (len(self._prediction) - 1)])
 
 
 class StripCallback(VideoCallback, ABC):
-    """Records strips of the videos that its heirs choose, and hands them over when a video is done.
+    """Records strips of the videos that its subclasses choose, and hands them over when a video is done.
 
     Args:
         frames: How many frames of each, at least 1.
@@ -98,7 +106,7 @@ class StripCallback(VideoCallback, ABC):
     def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
         """Choose the frames, if the video is one to show."""
         chosen = self.chooses(trainer, video)
-        self._recorder = StripRecorder(video, self.frames, is_amodal(trainer)) if chosen else None
+        self._recorder = StripRecorder(video, self.frames, is_amodal(module)) if chosen else None
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
@@ -148,15 +156,50 @@ def _annotated_near(masks: Sequence[Tensor | None], frame: int, reach: int) -> i
     return frame
 
 
-def _picture(
-    frame: Tensor, masks: Tensor, ids: Sequence[int], outline: Tensor | None, outline_ids: Sequence[int]
+def truth_to_outline(video: Video, index: int, amodal: bool) -> Tensor:
+    """``(O, H, W)`` bool: what is seen of the objects on a frame or, in the amodal task, whole objects; none where unknown."""
+    masks = video.amodal if amodal else video.masks
+    found = None if masks is None else masks[index]
+    return empty_masks(video.size) if found is None else found
+
+
+def painted_and_outlined(
+    frame: Tensor,
+    masks: Tensor,
+    ids: Sequence[int],
+    truth: Tensor,
+    sides: tuple[int, int] = (_SMALLEST, _LARGEST),
+    query: Tensor | None = None,
 ) -> Tensor:
-    """Paint ``masks``; outline them, or else the masks of ``outline``."""
+    """Paint ``masks``, and outline ``truth`` and above it ``query`` by dashes.
+
+    Args:
+        frame: ``(3, H, W)`` uint8.
+        masks: ``(O, H, W)`` bool.
+        ids: Of the masks; they decide the colours.
+        truth: ``(P, H, W)`` bool.
+        sides: Shorter side in pixels: smaller frames are enlarged by a whole factor, larger ones reduced.
+        query: ``(Q, H, W)`` bool, in its own colour.
+
+    Returns:
+        ``(3, h, w)`` uint8 on the CPU.
+    """
+    smallest, largest = sides
     ids = ids[: len(masks)]  # frames without truth have no masks
-    image = overlay(upscale(frame.cpu(), _SMALLEST), upscale(masks.cpu(), _SMALLEST), ids, contour=outline is None)
-    if outline is not None:
-        image = overlay(image, upscale(outline.cpu(), _SMALLEST), outline_ids[: len(outline)], alpha=0)
-    return _reduce(image, _LARGEST)
+    image = overlay(upscale(frame.cpu(), smallest), upscale(masks.cpu(), smallest), ids, contour=False)
+    # Dashes are drawn last: made smaller, they would fade.
+    image = _reduce(image, largest)
+    image = dashed_outline(image, _at_size(upscale(truth.cpu(), smallest), image))
+    if query is not None:
+        image = dashed_outline(image, _at_size(upscale(query.cpu(), smallest), image), bright=QUERY)
+    return image
+
+
+def _at_size(masks: Tensor, image: Tensor) -> Tensor:
+    """``(O, H, W)`` bool masks in the size of a picture of the same frame."""
+    if masks.shape[-2:] == image.shape[-2:] or not len(masks):
+        return masks
+    return F.interpolate(masks[None].float(), size=image.shape[-2:], mode="nearest")[0].bool()
 
 
 def _reduce(image: Tensor, shortest: int) -> Tensor:

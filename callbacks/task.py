@@ -1,10 +1,10 @@
-"""Which task the data set."""
+"""Which task is evaluated."""
 
 from __future__ import annotations
 
-import lightning as L
+from typing import Any
 
 
-def is_amodal(trainer: L.Trainer) -> bool:
+def is_amodal(module: Any) -> bool:
     """Whether whole objects are asked for, so that masks may overlap, rather than what is seen of them."""
-    return getattr(getattr(trainer, "datamodule", None), "task", "modal") == "amodal"
+    return bool(module.protocol.task == "amodal")

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import lightning as L
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
+from robustvos.adapters import GatedAdapter
 from robustvos.errors import UnknownName, UserError
 
 Schedule = Literal["linear", "cosine", "exponential"]
@@ -61,11 +62,13 @@ class TemperatureAnnealing(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Say so if the system has no temperature to move: a recipe may be shared by systems with and without gates."""
-        if stage != "fit" or _adapter_with_tau(pl_module) is not None:
+        if stage != "fit" or _annealed(pl_module) is not None:
             return
-        fixed = getattr(getattr(pl_module, "adapter", None), "tau", None)
+        gated = _gated(pl_module)
         reason = (
-            "this system has no gates, hence no temperature" if fixed is None else f"tau stays {fixed:g} by its method"
+            "this system has no gates, hence no temperature"
+            if gated is None
+            else f"tau stays {gated.tau:g} by its method"
         )
         rank_zero_info(f"TemperatureAnnealing: {reason}; nothing is annealed")
 
@@ -77,7 +80,7 @@ class TemperatureAnnealing(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the temperature of this step and log it as ``tau``."""
-        adapter = _adapter_with_tau(pl_module)
+        adapter = _annealed(pl_module)
         if adapter is None:
             return
         done = trainer.global_step if self.unit == "step" else trainer.current_epoch
@@ -120,10 +123,16 @@ def _check_duration(duration: int | float | None, unit: str) -> None:
         raise UserError(f"annealing: duration is {duration}; give at least 1 {unit}, a share in (0, 1], or null")
 
 
-def _adapter_with_tau(module: Any) -> Any:
-    """The module's adapter, if it has a temperature that may be moved."""
+def _gated(module: Any) -> GatedAdapter | None:
+    """The module's adapter, if it has one with gates."""
     adapter = getattr(module, "adapter", None)
-    return adapter if hasattr(adapter, "tau") and getattr(adapter, "anneals_tau", False) else None
+    return adapter if isinstance(adapter, GatedAdapter) and adapter.is_gated else None
+
+
+def _annealed(module: Any) -> GatedAdapter | None:
+    """The same, if its temperature may be moved."""
+    adapter = _gated(module)
+    return adapter if adapter is not None and adapter.anneals_tau else None
 
 
 def _run_length(trainer: L.Trainer, unit: str) -> int | None:

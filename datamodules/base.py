@@ -1,33 +1,125 @@
-"""What every datamodule of this house is."""
+"""What every datamodule is."""
 
 from __future__ import annotations
 
-from typing import Literal
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
+
+from robustvos.datasets.evaluation import Evaluation, EvaluationVideos, VideoSet
+from robustvos.datasets.prompts.prompting import describe_prompt
+from robustvos.datasets.set_size import SetSize, size_of_videos
+from robustvos.errors import UserError
+from robustvos.evaluation.protocol import DatasetFacts, Protocol, protocol_for
+
+Split = Literal["val", "test", "predict"]
 
 
 class Data(L.LightningDataModule):
     """A family of datasets.
 
     Training batches are :class:`robustvos.types.ClipBatch`; validation, test and predict items are
-    :class:`robustvos.types.Video`, one at a time.
+    :class:`robustvos.types.Video`, one at a time. A dataset says by :meth:`video_set` which videos there are; which of them
+    are evaluated, from which prompts and under which corruptions is done here, alike for all.
 
     Attributes:
         name: What results call it.
-        task: ``modal`` (J and F) or ``amodal`` (the four mIoU).
-        skip_first_last: Whether the first and the last annotated frame of a video are left out of its score.
-        release_contour: What the protocol ``release`` takes for a contour, see :func:`robustvos.metrics.rules.rules_of`.
+        facts: What the dataset fixes of its own evaluation.
+        val: Which validation videos are evaluated, and how.
+        test: The same for test and predict.
     """
 
     name: str | None = None
-    task: str = "modal"
-    skip_first_last: bool = False
-    release_contour: Literal["cross", "square"] = "cross"
+    facts: DatasetFacts = DatasetFacts()
+    val: Evaluation = Evaluation()
+    test: Evaluation = Evaluation()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._announced: set[str] = set()
+
+    @abstractmethod
+    def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
+        """The videos of a split: clean, every object, no prompts.
+
+        Args:
+            split: Which.
+            settings: For what a dataset adds to them; what all have is seen to here.
+
+        Raises:
+            DataNotFound: If the dataset is missing or incomplete.
+        """
+
+    @classmethod
+    def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
+        """One line on what is not there of the dataset that ``arguments`` of the constructor ask for; None if all is."""
+        return None
+
+    def train_dataloader(self) -> Any:
+        """There is none, unless a dataset has training clips.
+
+        Raises:
+            UserError: Always.
+        """
+        return self.refuse_training()
+
+    def refuse_training(self) -> NoReturn:
+        """Raise UserError: there is nothing to train on."""
+        raise UserError(
+            f"{self.name} is an evaluation set without training clips; train on another: --data shapes, --data davis"
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._loader("val", self.val)
+
+    def test_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._loader("test", self.test)
+
+    def predict_dataloader(self) -> DataLoader:
+        """One video an item."""
+        return self._loader("predict", self.test)
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of the model at hand, as it is on this dataset; the dataset's own without one."""
+        model = getattr(self.trainer, "lightning_module", None)
+        return protocol_for(getattr(model, "protocol_name", None), self.facts)
 
     def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
         """What decides the figures of a split besides dataset, protocol and prompt, as words that follow each other.
 
-        Results keep it, and a report never tables runs together that differ in it. Which clips were used is not part of it.
+        Results keep it, and a report never tables runs together that differ in it. Which videos were used is not part of it.
         """
-        return {}
+        return self._settings(split).facts(self.protocol)
+
+    def prompt_of(self, split: Literal["val", "test"]) -> str:
+        """What results say of the prompts."""
+        return describe_prompt(self._settings(split).prompting(self.protocol).kind)
+
+    def sizes(self) -> list[SetSize]:
+        """One row for each part of the dataset, like the paper's Table 1; reads annotations, no frames."""
+        self.prepare_data()
+        self.setup("test")
+        return [size_of_videos("all", self.video_set("test", self.test))]
+
+    def say(self, line: str) -> None:
+        """Print a line once."""
+        if line not in self._announced:
+            self._announced.add(line)
+            rank_zero_only(print)(line, flush=True)
+
+    def _settings(self, split: Literal["val", "test"]) -> Evaluation:
+        return self.test if split == "test" else self.val
+
+    def _loader(self, split: Split, settings: Evaluation) -> DataLoader:
+        tolerant = split == "test" and self.trainer is not None  # the test names what it could not read, and finishes
+        videos = EvaluationVideos(self.video_set(split, settings), settings, self.protocol, tolerant)
+        for note in videos.videos.notes:
+            self.say(f"{self.name}: {note}")
+        return DataLoader(videos, batch_size=None, num_workers=0)

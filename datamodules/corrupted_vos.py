@@ -9,25 +9,28 @@ from typing import Any, Literal
 
 import cv2
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from datamodules.base import Data
-from datamodules.clip_sampling import ClipSampler, EpochSampler
-from datamodules.collate import collate_clips
-from datamodules.corruption import check_layers, strength
-from datamodules.prompting import prompt_file_of, told_prompt
-from datamodules.release_prompts import follows_release
-from datamodules.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
-from datamodules.resumable import ResumableLoader
-from datamodules.set_weights import check_weights
-from datamodules.video_filter import check_patterns, patterns_of
-from datamodules.vos_clips import TrainingClips, VosClips
-from datamodules.vos_source import Split, VideoSource, describe_missing, locate
-from datamodules.vos_videos import EvaluationVideos, VosVideos, facts_of, under_protocol
+from datamodules.base import Split as VideoSplit
+from robustvos.conditions import CLEAN
+from robustvos.datasets.collate import collate_clips
+from robustvos.datasets.corruption import check_layers
+from robustvos.datasets.evaluation import Evaluation, VideoSet
+from robustvos.datasets.prompts.prompting import prompt_file_of
+from robustvos.datasets.resumable import ResumableLoader
+from robustvos.datasets.select import check_patterns, is_wanted, patterns_of
+from robustvos.datasets.set_size import SetSize, size_of_records, size_of_rendered
+from robustvos.datasets.vos.clip_sampling import ClipSampler, EpochSampler
+from robustvos.datasets.vos.clips import TrainingClips, VosClips
+from robustvos.datasets.vos.rendered_source import RenderedSource, describe_missing_rendered, locate_rendered
+from robustvos.datasets.vos.set_weights import check_weights
+from robustvos.datasets.vos.source import Split, VideoSource, describe_missing, locate
+from robustvos.datasets.vos.videos import FolderEvaluation, FolderVideos
 from robustvos.errors import DataNotFound, UnknownName, UserError
+from robustvos.evaluation.protocol import DatasetFacts
+from robustvos.files.naming import name_some
 from robustvos.video.layouts import SequenceRecord
-from robustvos.video.naming import name_some
 
 
 class CorruptedVOS(Data):
@@ -50,14 +53,13 @@ class CorruptedVOS(Data):
         test: Test videos; predict has them too, or those of ``valid`` beside ``train``.
         skip_first_last: Whether a video's first and last annotated frames are left out of its score, as DAVIS does.
         binary: Masks are black and white, with one object (DAVIS 2016).
-        rendered: Frames on disk come corrupted (:mod:`datamodules.rendered_source`): ``conditions`` and
+        rendered: Frames on disk come corrupted (:mod:`robustvos.datasets.vos.rendered_source`): ``conditions`` and
             ``train.corruption.names`` choose among the folders of corruptions, and nothing is corrupted on the fly, so that
             severity and preset are those of the copy. A training epoch has every video under every corruption.
         seed: Of everything drawn for training. The videos of validation and test never change.
         workers: Processes that read training clips.
         weights: How often clips come from each of ``roots`` in a training epoch, relative to each other, a number above 0
             for each; the length of an epoch stays as it is. None: every set by the number of its videos.
-        videos: Use these alone, in every split: a name, a pattern such as ``dog*``, or several. None: all.
         depth: Folder of depth maps ``<video>/<frame>.png``, 8- or 16-bit grey, the brighter the farther: with it the
             corruptions that differ between near and far (``depth_fog``, ``low_light``, ``local_blur``, ``lens_drops``,
             ``mixed``; ``local`` for all of them in training) can be made of any video. None: there are none.
@@ -75,15 +77,14 @@ class CorruptedVOS(Data):
         train_list: str | None = None,
         val_list: str | None = None,
         train: TrainingClips = TrainingClips(),  # noqa: B008
-        val: EvaluationVideos = EvaluationVideos(),  # noqa: B008
-        test: EvaluationVideos = EvaluationVideos(),  # noqa: B008
+        val: FolderEvaluation = FolderEvaluation(),  # noqa: B008
+        test: FolderEvaluation = FolderEvaluation(),  # noqa: B008
         skip_first_last: bool = False,
         binary: bool = False,
         rendered: bool = False,
         seed: int = 0,
         workers: int = 0,
         weights: dict[str, float] | None = None,
-        videos: str | list[str] | None = None,
         depth: Path | None = None,
     ) -> None:
         super().__init__()
@@ -92,19 +93,16 @@ class CorruptedVOS(Data):
         if weights is not None:
             check_weights(weights, self.roots)
         self.weights = weights
-        self.wanted = patterns_of(videos)
         self.depth = depth
-        self.name = name or "+".join(self.roots)  # type: ignore[misc]
+        self.name = name or "+".join(self.roots)
         self.train_list, self.val_list = train_list, val_list
         self.train, self.val, self.test = train, val, test
-        self.skip_first_last = skip_first_last
+        # The contour is that of the evaluator's script for YouTube-VOS.
+        self.facts = DatasetFacts(skip_first_last=skip_first_last, contour="square")
         self.binary = binary
         self.rendered = rendered
         self.seed = seed
         self.workers = workers
-        self.prompt: str | None = None
-        self.release_contour = "square"  # as the evaluator's script for YouTube-VOS
-        self._announced: set[str] = set()
         self._found: dict[tuple[object, ...], tuple[SequenceRecord, ...]] = {}
 
     @classmethod
@@ -121,19 +119,12 @@ class CorruptedVOS(Data):
         """
         for source in self.sources():
             if not source.is_split:
-                self._say(source.describe_missing_split())
+                self.say(source.describe_missing_split())
 
     def sources(self) -> tuple[VideoSource | RenderedSource, ...]:
-        """The datasets on disk; raises DataNotFound, also if a pattern of ``videos`` fits nothing in any of them."""
-        lists = self.train_list, self.val_list
-        found: tuple[VideoSource | RenderedSource, ...]
-        if self.rendered:
-            found = locate_rendered(self.roots, *lists, prefer_2016=self.binary, wanted=self.wanted)
-        else:
-            found = locate(self.roots, *lists, prefer_2016=self.binary, wanted=self.wanted)
-        if self.wanted is not None:
-            check_patterns(self.wanted, {source.name: source.names() for source in found})
-        return found
+        """The datasets on disk; raises DataNotFound."""
+        find = locate_rendered if self.rendered else locate
+        return find(self.roots, self.train_list, self.val_list, prefer_2016=self.binary)
 
     def train_dataloader(self) -> DataLoader:
         """Batches of an epoch; the next epoch has others."""
@@ -148,7 +139,7 @@ class CorruptedVOS(Data):
         )
         if sampler.too_short:
             left_out = f"{len(sampler.too_short)} of {len(videos)} videos are too short for a clip of {settings.frames}"
-            self._say(f"{self.name}: {left_out} and are left out of training: {name_some(sampler.too_short)}")
+            self.say(f"{self.name}: {left_out} and are left out of training: {name_some(sampler.too_short)}")
         if settings.batches is None:
             count = settings.repeats * len(sampler.videos)
         else:
@@ -165,46 +156,58 @@ class CorruptedVOS(Data):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader:
-        """One video an item. Raises DataNotFound if nothing but first frames is annotated."""
-        return self._evaluation(self.val, "val")
+    def video_set(self, split: VideoSplit, settings: Evaluation) -> VideoSet:
+        """See :class:`datamodules.base.Data`.
 
-    def test_dataloader(self) -> DataLoader:
-        """One video an item. Raises DataNotFound if nothing but first frames is annotated."""
-        return self._evaluation(self.test, "val")
-
-    def predict_dataloader(self) -> DataLoader:
-        """One video an item; only its first annotated frames need be."""
-        return self._evaluation(self.test, "predict")
-
-    def _evaluation(self, settings: EvaluationVideos, split: Split) -> DataLoader:
-        videos = self.videos(split, settings)
+        Raises:
+            DataNotFound: If nothing but first frames is annotated, which says nothing of tracking; not for predict.
+        """
+        assert isinstance(settings, FolderEvaluation)
+        videos = self.videos("predict" if split == "predict" else "val", settings)
         if split != "predict" and prompt_file_of(settings.prompt or "mask") is None:
             _check_truth([record for _, record in videos])
-        release = follows_release(self.trainer)
-        tagged = len(self.roots) > 1
-        dataset = VosVideos(videos, settings, self.binary, tagged, release, self.rendered, self.depth)
-        self.prompt = told_prompt(dataset.settings.prompt or "mask")
-        for note in dataset.notes:
-            self._say(f"{self.name}: {note}")
-        return DataLoader(dataset, batch_size=None, num_workers=0)
+        return FolderVideos(
+            videos,
+            tuple(settings.conditions) if self.rendered else None,
+            self.binary,
+            tagged=len(self.roots) > 1,
+            depth=self.depth,
+            join_frames=settings.join_frames,
+            label=self.name or "the dataset",
+        )
 
     def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
-        """Objects and frames of a video, and how strongly frames are corrupted."""
-        settings = under_protocol(self.test if split == "test" else self.val, follows_release(self.trainer))
-        facts = facts_of(settings.max_objects, settings.join_frames, settings.max_frames)
-        if not self.rendered:
-            return (
-                facts
-                | strength(settings.preset, settings.severity)
-                | ({"depth": self.depth.name} if self.depth else {})
-            )
+        """Objects and frames of a video, and how strongly frames are corrupted; of copies, what they say of it."""
+        facts, settings = super().evaluation_facts(split), self._settings(split)
+        if self.depth is not None and not self.rendered:
+            return facts | {"depth": self.depth.name}
         copies = [
             source.strength(settings.conditions) for source in self.sources() if isinstance(source, RenderedSource)
         ]
+        if not copies:
+            return facts
+        facts = {name: value for name, value in facts.items() if name not in ("preset", "severity")}
         return facts | {name: " | ".join(dict.fromkeys(copy[name] for copy in copies)) for name in copies[0]}
 
-    def videos(self, split: Split, settings: EvaluationVideos | None = None) -> list[tuple[str, SequenceRecord]]:
+    def sizes(self) -> list[SetSize]:
+        """Of each split of each set; of rendered copies, of each corruption and of all."""
+        found: list[SetSize] = []
+        sources = self.sources()
+        for source in sources:
+            name = f"{source.name}, " if len(sources) > 1 else ""
+            parts: dict[Split, str] = (
+                {"train": "train", "val": "validation and test"} if source.is_split else {"val": "all"}
+            )
+            for split, part in parts.items():
+                if isinstance(source, RenderedSource):
+                    copies = [corruption for corruption in source.copies if corruption != CLEAN]
+                    records = source.sequences(split, corruptions=copies)
+                    found += size_of_rendered(f"{name}{part}", records, copies, self.binary)
+                else:
+                    found.append(size_of_records(f"{name}{part}", source.sequences(split), self.binary))
+        return found
+
+    def videos(self, split: Split, settings: FolderEvaluation | None = None) -> list[tuple[str, SequenceRecord]]:
         """Dataset and files of each video of a split; of rendered copies each video under each corruption.
 
         Args:
@@ -220,19 +223,29 @@ class CorruptedVOS(Data):
             if name not in self.roots:
                 raise UnknownName.of("set", name, self.roots)
         chosen = [source for source in self.sources() if sets is None or source.name in sets]
-        if settings is not None:
-            conditions: tuple[str, ...] | None = tuple(settings.conditions)
-        else:
-            wanted = self.train.corruption
-            conditions = None if wanted is None or tuple(wanted.names) == ("all",) else wanted.known_names()
-        found = [(source, self._sequences(source, split, image_set, conditions)) for source in chosen]
+        found = [
+            (source, self._sequences(source, split, image_set, self._conditions(source, settings))) for source in chosen
+        ]
         videos = [(source.name, record) for source, records in found for record in records]
-        if not videos and self.wanted is not None:
-            raise DataNotFound(
-                f"{self.name}: none of the videos for '{split}' is called {' or '.join(self.wanted)}; choose others with "
-                "--data.videos, or another list"
-            )
+        patterns = patterns_of(self.train.select) if settings is None else None
+        if patterns is not None:
+            check_patterns(patterns, {self.name or "the dataset": [record.name for _, record in videos]})
+            videos = [(source, record) for source, record in videos if is_wanted(record.name, patterns)]
         return videos
+
+    def _conditions(
+        self, source: VideoSource | RenderedSource, settings: FolderEvaluation | None
+    ) -> tuple[str, ...] | None:
+        """Corruptions whose videos are wanted of a source; of a set that training names, those that it has copies of."""
+        if settings is not None:
+            return tuple(settings.conditions)
+        wanted = self.train.corruption
+        if wanted is None:
+            return None
+        names = wanted.known_names()
+        if isinstance(source, RenderedSource) and wanted.names_sets_alone:
+            return tuple(name for name in names if name in source.copies) or names
+        return names
 
     def _sequences(
         self,
@@ -257,12 +270,6 @@ class CorruptedVOS(Data):
         if size is None:
             raise UserError("the size of training clips is not known; set --data.train.size to the model's image size")
         return int(size)
-
-    def _say(self, line: str) -> None:
-        """Print a line once."""
-        if line not in self._announced:
-            self._announced.add(line)
-            rank_zero_only(print)(line, flush=True)
 
 
 def named_roots(

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
-
-from datamodules.base import Data
-from datamodules.matched_prompts import MatchedFile, describe_untold, match_prompts
-from datamodules.prompt_files import read_prompt_file
-from datamodules.prompting import prompt_file_of, told_prompt
-from datamodules.published_sets import PUBLISHED
-from datamodules.real_adverse_trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
-from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
-from datamodules.region_objects import RegionRules
-from datamodules.release_prompts import RELEASE_PROMPT, follows_release
-from datamodules.vos_source import DATA_VARIABLE
-from datamodules.vos_videos import check_join_frames, facts_of
-from robustvos.errors import DataNotFound, UnknownName, UserError
-from robustvos.video.joining import join_records
-from robustvos.video.naming import name_some
+from datamodules.base import Data, Split
+from robustvos.datasets.adverse.trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
+from robustvos.datasets.adverse.videos import AdverseVideos
+from robustvos.datasets.evaluation import Evaluation, VideoSet
+from robustvos.datasets.published_sets import PUBLISHED
+from robustvos.datasets.set_size import SetSize, size_of_records, total_size
+from robustvos.datasets.vos.source import DATA_VARIABLE
+from robustvos.datasets.vos.videos import JoiningEvaluation
+from robustvos.errors import DataNotFound, UnknownName
+from robustvos.evaluation.protocol import DatasetFacts
+from robustvos.files.naming import name_some
 
 
 class RealAdverse(Data):
@@ -32,23 +25,18 @@ class RealAdverse(Data):
 
     Validation, test and predict have the same clips; there is nothing to train on. Under the protocol ``release`` of
     the model, objects and points are chosen as the public evaluator chooses them; those of ACDC are then regions of class
-    masks (:mod:`datamodules.region_objects`).
+    masks (:mod:`robustvos.datasets.adverse.region_objects`).
 
     Args:
-        layout: ``acdc`` or ``mvseg``; see :data:`datamodules.real_adverse_trees.TREES`.
+        layout: ``acdc`` or ``mvseg``; see :data:`robustvos.datasets.adverse.trees.TREES`.
         root: Folder of the dataset; None: ``$ROBUSTVOS_DATA/<name>``.
         name: What results call it.
-        prompt: ``mask``, ``box``, ``points:N``, or the path of a prompt file (:mod:`datamodules.prompt_files`); None:
-            ``mask``, or ``points:3`` under the protocol ``release``.
-        max_objects: At most so many of a clip, those of the lowest ids; None: all.
         subset: Weathers (ACDC) or sources (MVSeg) to use; None: all.
-        limit: Use the first so many clips; None: all.
-        join_frames: Join clips of the same source, in order, to videos of about so many frames
-            (:mod:`robustvos.video.joining`, :mod:`datamodules.joined_prompts`); None or 0: leave them apart.
+        val: Which clips are validated on, and how.
+        test: The same for test and predict.
 
     Raises:
-        UnknownName: If the layout or the prompt is of no known kind.
-        UserError: If a number is below 1, or ``join_frames`` below 0.
+        UnknownName: If the layout is not known.
     """
 
     def __init__(
@@ -56,30 +44,20 @@ class RealAdverse(Data):
         layout: Layout,
         root: Path | None = None,
         name: str = "real_adverse",
-        prompt: str | None = None,
-        max_objects: int | None = None,
         subset: list[str] | None = None,
-        limit: int | None = None,
-        join_frames: int | None = None,
+        val: JoiningEvaluation = JoiningEvaluation(),  # noqa: B008
+        test: JoiningEvaluation = JoiningEvaluation(),  # noqa: B008
     ) -> None:
         super().__init__()
         if layout not in TREES:
             raise UnknownName.of("layout", layout, TREES)
-        for argument, value in (("max_objects", max_objects), ("limit", limit)):
-            if value is not None and value < 1:
-                raise UserError(f"{argument} is {value}; give 1 or more, or null for all")
-        check_join_frames(join_frames)
-        self.prompt_file = None if prompt is None else prompt_file_of(prompt)
         self.layout: Layout = layout
         self.root = root
-        self.name = name  # type: ignore[misc]
-        self.given_prompt = prompt
-        self.prompt = "mask"
-        self.max_objects = max_objects
+        self.name = name
         self.subset = subset
-        self.limit = limit
-        self.join_frames = join_frames
-        self._videos: AdverseVideos | None = None
+        self.val, self.test = val, test
+        self.facts = DatasetFacts(every_object=layout == "acdc")
+        self._found: Findings | None = None
 
     @classmethod
     def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
@@ -96,93 +74,35 @@ class RealAdverse(Data):
         return tuple(_find(self.name or "", self.layout, self.root, self.subset).clips)
 
     def setup(self, stage: str) -> None:
-        """Look for the clips, and match them with the prompt file, before anything slow is done.
+        """Look for the clips before anything slow is done.
 
         Raises:
             DataNotFound: If the dataset is missing or incomplete; says where it was looked for, and what to do.
             UnknownName: If the subset is not known.
-            BadPrompt: If the prompt file cannot be read, or does not fit the clips.
         """
-        if self._videos is not None:
-            return
-        found = _find(self.name or "", self.layout, self.root, self.subset)
-        notes = []
-        if found.unannotated:
-            count = len(found.unannotated)
-            notes.append(f"{count} clips have no annotation and are left out: {name_some(found.unannotated)}")
-        release = follows_release(self.trainer)
-        if self.prompt_file is None:
-            self.prompt = self.given_prompt or (RELEASE_PROMPT if release else "mask")
-        else:
-            self.prompt = "mask"  # of no object: the file tells of each
-        self._videos, told_apart = self._open(found.clips if self.join_frames else found.clips[: self.limit], release)
-        if self.given_prompt is not None:
-            self.prompt = told_prompt(self.given_prompt)
-        for note in [*notes, *told_apart]:
-            rank_zero_only(print)(f"{self.name}: {note}", flush=True)
+        self._clips()
 
-    def _open(self, clips: Sequence[AdverseClip], release: bool) -> tuple[AdverseVideos, list[str]]:
-        """The videos, and a line for each kind of thing that the prompt file leaves out."""
-        is_acdc = self.layout == "acdc"
-        file = None if self.prompt_file is None else read_prompt_file(self.prompt_file)
-        keyed = [(clip.prompt_key, clip.record) for clip in clips]
-        matched, notes = MatchedFile(), []
-        regions: RegionRules | None = None
-        if is_acdc and release:
-            keys = {record.name: key for key, record in keyed}
-            regions = RegionRules(self.prompt, file, keys, self.max_objects)
-            if file is not None:
-                notes = describe_untold(file, keyed)
-        elif file is not None:
-            matched = match_prompts(file, keyed, self.max_objects, by_luma=release)
-            notes = matched.describe(file)
-            clips = [clip for clip in clips if clip.record.name in matched.clips]
-        rules = AdverseRules(
-            prompt=self.prompt,
-            release=release,
-            max_objects=self.max_objects,
-            classes=is_acdc,
-            group="weather" if is_acdc else "source",
-            told=matched.clips,
-            regions=regions,
-        )
-        if self.join_frames:
-            clips = join_clips(clips, self.join_frames)[: self.limit]
-        return AdverseVideos(clips, rules), notes
+    def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
+        """See :class:`datamodules.base.Data`; all splits have the same clips."""
+        assert isinstance(settings, JoiningEvaluation)
+        return AdverseVideos(self._clips().clips, self.layout, settings.join_frames, self.name or "the dataset")
 
-    def evaluation_facts(self, split: Literal["val", "test"]) -> dict[str, str]:
-        """Objects and frames of a video."""
-        return facts_of(self.max_objects, self.join_frames)
+    def sizes(self) -> list[SetSize]:
+        """Of each weather or source, and of all."""
+        clips = self.clips()
+        groups = list(dict.fromkeys(clip.group for clip in clips))
+        sizes = [size_of_records(group, [clip.record for clip in clips if clip.group == group]) for group in groups]
+        return [*sizes, total_size(sizes)]
 
-    def train_dataloader(self) -> NoReturn:
-        """There is none.
-
-        Raises:
-            UserError: Always.
-        """
-        raise UserError(f"{self.name} is an evaluation set without training clips; train on another: --data davis")
-
-    def val_dataloader(self) -> DataLoader:
-        """One video an item."""
-        if self._videos is None:
-            self.setup("validate")
-        assert self._videos is not None
-        return DataLoader(self._videos, batch_size=None, num_workers=0)
-
-    def test_dataloader(self) -> DataLoader:
-        """The same videos."""
-        return self.val_dataloader()
-
-    def predict_dataloader(self) -> DataLoader:
-        """The same videos."""
-        return self.val_dataloader()
-
-
-def join_clips(clips: Sequence[AdverseClip], frames: int) -> list[AdverseClip]:
-    """See :func:`robustvos.video.joining.join_records`; all clips of a source have one weather."""
-    found = {clip.record.name: clip for clip in clips}
-    joined = join_records([clip.record for clip in clips], frames)
-    return [replace(found[(record.parts or (record,))[0].name], record=record) for record in joined]
+    def _clips(self) -> Findings:
+        if self._found is None:
+            self._found = _find(self.name or "", self.layout, self.root, self.subset)
+            if self._found.unannotated:
+                names = name_some(self._found.unannotated)
+                self.say(
+                    f"{self.name}: {len(self._found.unannotated)} clips have no annotation and are left out: {names}"
+                )
+        return self._found
 
 
 def _find(name: str, layout: Layout, root: Path | str | None, subset: list[str] | None) -> Findings:

@@ -22,6 +22,9 @@ class Optimisation:
         final_fraction: The cosine ends at this fraction of the peak.
         layer_norm_factor: The base's layer norms learn at this fraction of the learning rate. The published SAM 2 is
             tuned so gently that 1 will do; where adapters learn fast, layer norms lose what they know.
+        trunk_factor: Where a whole base is trained, the trunk of its image encoder learns at this fraction of the learning
+            rate; 0: it stays as it is.
+        parts_factor: Parts of the base that are trained whole beside an adapter learn at this fraction of the learning rate.
     """
 
     learning_rate: float = 5e-6
@@ -29,6 +32,8 @@ class Optimisation:
     warmup_steps: int = 0
     final_fraction: float = 0.1
     layer_norm_factor: float = 1.0
+    trunk_factor: float = 1.0
+    parts_factor: float = 1.0
 
 
 def adamw_with_cosine(
@@ -36,6 +41,8 @@ def adamw_with_cosine(
     settings: Optimisation,
     total_steps: int,
     layer_norms: Iterable[nn.Parameter] = (),
+    trunk: Iterable[nn.Parameter] = (),
+    parts: Iterable[nn.Parameter] = (),
 ) -> dict[str, Any]:
     """Optimiser and schedule in the form that Lightning expects; the schedule advances with every step.
 
@@ -44,18 +51,25 @@ def adamw_with_cosine(
         settings: How.
         total_steps: Of the run.
         layer_norms: Those of the base's layer norms among the parameters.
+        trunk: Those of the image encoder's trunk, if the whole base is trained.
+        parts: Those of the base's that are trained whole beside an adapter.
     """
-    factors = {id(p): settings.layer_norm_factor for p in layer_norms}
-    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    slower = {
+        "trunk": (settings.trunk_factor, {id(p) for p in trunk}),
+        "parts": (settings.parts_factor, {id(p) for p in parts}),
+        "layer_norms": (settings.layer_norm_factor, {id(p) for p in layer_norms}),
+    }
+    groups: dict[str, list[nn.Parameter]] = {"others": []}
     for parameter in parameters:
-        groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+        name = next((n for n, (factor, ids) in slower.items() if factor != 1.0 and id(parameter) in ids), "others")
+        groups.setdefault(name, []).append(parameter)
     rated = [
         {
             "params": group,
-            "lr": settings.learning_rate * factor,
-            "name": "layer_norms" if factor != 1.0 else "all" if len(groups) == 1 else "others",
+            "lr": settings.learning_rate * (slower[name][0] if name in slower else 1.0),
+            "name": "all" if len(groups) == 1 else name,
         }
-        for factor, group in groups.items()
+        for name, group in groups.items()
         if group
     ]
     optimiser = torch.optim.AdamW(rated, weight_decay=settings.weight_decay)

@@ -37,6 +37,10 @@ class BadPrompt(UserError):
     """A prompt lies outside the frame, is empty, or names an unknown object."""
 
 
+class UnsafePath(UserError):
+    """A name or path would lead outside of the folder that it belongs to, or what is read would be written over."""
+
+
 class UnknownName(UserError):
     """A name is not in the registry it was looked up in."""
 
@@ -51,6 +55,10 @@ class UnknownName(UserError):
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" did you mean '{near[0]}'?" if near else ""
         return cls(f"unknown {kind} '{name}';{hint} known: {', '.join(names)}")
+
+
+class NotFinite(UserError):
+    """A training has left the numbers: its loss or its weights are infinite or not a number."""
 
 
 class MissingExtra(UserError):

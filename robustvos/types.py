@@ -1,4 +1,4 @@
-"""The records that flow through the house.
+"""The records that flow between the parts.
 
 Conventions, everywhere:
 
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,6 +54,7 @@ class ClipBatch:
         object_to_clip: ``(N,)`` int64, the clip that each object belongs to.
         object_ids: ``N`` ids.
         annotated: ``(T, N)`` bool.
+        amodal: ``(T, N, H, W)`` bool, whole objects; None where a clip does not know them.
     """
 
     names: tuple[str, ...]
@@ -62,13 +63,14 @@ class ClipBatch:
     object_to_clip: Tensor
     object_ids: tuple[int, ...]
     annotated: Tensor
+    amodal: Tensor | None = None
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """The same batch on another device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> ClipBatch:
-        """The same batch in page-locked memory; loaders call it if told to pin, and copies to a GPU need not wait."""
+        """The same batch in page-locked memory; loaders call it if they pin memory, and copies to a GPU need not wait."""
         return self._map(Tensor.pin_memory)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
@@ -78,6 +80,7 @@ class ClipBatch:
             masks=change(self.masks),
             object_to_clip=change(self.object_to_clip),
             annotated=change(self.annotated),
+            amodal=None if self.amodal is None else change(self.amodal),
         )
 
 
@@ -136,7 +139,7 @@ class Video:
             ``matched_to(t, prediction)`` gives, in the same form, the truth that fits each predicted mask best. If some
             pixels are not known, its method ``void(t)`` tells them, ``(H, W)`` bool or None; no score counts them.
         amodal: The same for whole objects; None where the dataset has no amodal truth.
-        prompts: What the tracker is told, sorted by frame.
+        prompts: What the tracker is given, sorted by frame.
         frame_names: File stems of the frames, for writing masks.
         size: ``(H, W)``.
         corruption: Name of the corruption the frames carry; ``"clean"`` if none.
@@ -162,7 +165,7 @@ class TrackedFrame:
     Attributes:
         index: Frame index.
         object_ids: ``O`` ids, in the order of the other fields.
-        masks: ``(O, H, W)`` bool at native resolution, overlaps resolved unless the tracker was told not to.
+        masks: ``(O, H, W)`` bool at native resolution, overlaps resolved unless the tracker was made not to.
         logits: ``(O, H, W)`` float at native resolution, before overlaps are resolved; above 0 is inside.
         presence: ``(O,)`` float, SAM 2's object score logits; above 0 means visible.
         predicted_iou: ``(O,)`` float, the model's own estimate of its mask's IoU.
@@ -175,21 +178,19 @@ class TrackedFrame:
     presence: Tensor
     predicted_iou: Tensor
 
+    def masks_of(self, object_ids: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """``(O, H, W)`` bool in NumPy, in the order of ``object_ids``; objects not introduced yet are empty.
 
-@dataclass(frozen=True)
-class VideoResult:
-    """How one video was tracked.
-
-    Attributes:
-        clip: Name of the video.
-        objects: One record an object, as stored in ``results.json``: clip, object, frames, tags, scores.
-        frames: One ``{frame, object, J, F, counts}`` an annotated frame and object, ``counts`` saying whether the object's
-            score is made of it; empty for the amodal task.
-    """
-
-    clip: str
-    objects: tuple[Mapping[str, Any], ...]
-    frames: tuple[Mapping[str, Any], ...] = ()
+        Args:
+            object_ids: Those asked for.
+            size: ``(H, W)``, for where there is no object at all.
+        """
+        found = np.zeros((len(object_ids), *size), dtype=bool)
+        position = {object_id: i for i, object_id in enumerate(object_ids)}
+        for object_id, mask in zip(self.object_ids, self.masks.cpu(), strict=True):
+            if object_id in position:
+                found[position[object_id]] = mask.numpy()
+        return found
 
 
 def empty_masks(size: tuple[int, int]) -> Tensor:

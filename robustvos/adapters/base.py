@@ -1,6 +1,6 @@
 """What every adapter is: something trained that is put on a frozen SAM 2, and can be taken off without a trace.
 
-An adapter does not rebuild the model. It hangs hooks on named submodules, so that the model keeps its modules, its
+An adapter does not rebuild the model. It registers hooks on named submodules, so that the model keeps its modules, its
 state-dict keys and its class, and every trained tensor is registered in exactly one place:
 
 * the adapter's own tensors in the adapter,
@@ -16,15 +16,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from typing_extensions import Self
 
 from robustvos.adapters.host import FrozenHost
-from robustvos.adapters.state import load_tensors
-from robustvos.adapters.targets import check_targets
+from robustvos.adapters.motion import MotionCue
+from robustvos.errors import CheckpointMismatch, UserError
+from robustvos.state_dicts import differences, listed
 
 _MARK = "_carried_adapter"
 
@@ -40,19 +42,14 @@ class Adapter(nn.Module, ABC):
     tracks none of them), and layer norms of the prompt encoder only in steps with such prompts. Use
     ``find_unused_parameters=True`` where such batches occur.
 
-    Attributes:
-        anneals_tau: Whether a schedule may move its temperature ``tau`` in training; not where a fixed one is part of the
-            method.
-
     Copying an attached adapter alone is not supported; a deep copy of a module that holds both adapter and model is.
     """
-
-    anneals_tau: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
         self._host: FrozenHost | None = None
         self._handles: list[RemovableHandle] = []
+        self.motion = False
 
     @abstractmethod
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
@@ -64,11 +61,31 @@ class Adapter(nn.Module, ABC):
 
     @abstractmethod
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Create the adapter's own modules with the model's shapes and hang the hooks; return the hooks' handles."""
+        """Create the adapter's own modules with the model's shapes and register the hooks; return the hooks' handles."""
 
     @abstractmethod
     def adds_nothing(self) -> bool:
         """Whether the adapter's own tensors leave every output as it is."""
+
+    @property
+    def cue(self) -> MotionCue | None:
+        """The motion cue, if there is one and the adapter is attached."""
+        cue = self._modules.get("motion_cue")
+        return cue if isinstance(cue, MotionCue) else None
+
+    def install_motion(self, model: nn.Module) -> list[RemovableHandle]:
+        """For :meth:`install`: the motion cue, if ``motion`` asks for one; its handles."""
+        if not self.motion:
+            return []
+        self.motion_cue = MotionCue.beside(model)
+        return self.motion_cue.install(model, self._acts)
+
+    def _acts(self) -> bool:
+        return self.enabled
+
+    def moves_nothing(self) -> bool:
+        """For :meth:`adds_nothing`: whether there is no motion cue, or it was never trained."""
+        return self.cue is None or self.cue.adds_nothing()
 
     def function_settings(self) -> dict[str, Any]:
         """Settings that change what trained weights compute, beyond their shapes: weights fit only a system with the same."""
@@ -78,7 +95,7 @@ class Adapter(nn.Module, ABC):
         """Refuse, with a UserError, a model that has the targets but cannot be adapted for another reason."""
 
     def attach(self, model: nn.Module) -> Self:
-        """Put the adapter on ``model``: freeze it, unfreeze what is trained, hang the hooks.
+        """Put the adapter on ``model``: freeze it, unfreeze what is trained, register the hooks.
 
         Everything is checked before the model is touched. The adapter takes over the model's train or eval mode.
 
@@ -106,12 +123,51 @@ class Adapter(nn.Module, ABC):
 
         What was trained is forgotten; take :meth:`adapter_state_dict` first to keep it.
         """
+        self._attached_host().release()
+        self._let_go()
+
+    def merge(self) -> nn.Module:
+        """Write what was trained into the model itself and take the adapter off: the model then computes alone what both did.
+
+        For adapters whose update is the same whatever is tracked. The model's parameters are trained or frozen again as
+        they were before :meth:`attach`; it is another base now, whose weights have another hash.
+
+        Returns:
+            The model.
+
+        Raises:
+            UserError: If the update depends on what is tracked, as that of open gates does; nothing is changed then.
+        """
+        host = self._attached_host()
+        changed = self.merged_weights()
+        host.show_trained()
+        with torch.no_grad():
+            for parameter, value in changed:
+                parameter.copy_(value)
+        host.keep()
+        self._let_go()
+        return host.model
+
+    def merged_weights(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Parameters of the model that the adapter's own tensors change, and what each becomes.
+
+        Raises:
+            UserError: If there is no such thing.
+        """
+        if any(True for _ in self.parameters()):
+            raise UserError(
+                f"{type(self).__name__} cannot be merged: what it adds depends on what is tracked; keep the adapter beside "
+                "the model, or train LoRA"
+            )
+        return []
+
+    def _let_go(self) -> None:
+        """Remove the hooks and forget the model."""
         host = self._attached_host()
         for handle in self._handles:
             handle.remove()
         self._handles = []
         self._modules.clear()
-        host.release()
         delattr(host.model, _MARK)
         self._host = None
 
@@ -187,3 +243,59 @@ class Adapter(nn.Module, ABC):
         if self._host is None:
             raise RuntimeError(f"this {type(self).__name__} is not attached; call attach(model) first")
         return self._host
+
+
+def check_targets(model: nn.Module, targets: Mapping[str, type[nn.Module]], owner: str) -> None:
+    """Check that every named submodule exists and has the expected type.
+
+    Raises:
+        UserError: Listing all that are missing or of another type.
+    """
+    modules = dict(model.named_modules())
+    problems = []
+    for name, expected in targets.items():
+        if name not in modules:
+            problems.append(f"{name} is missing")
+        elif not isinstance(modules[name], expected):
+            problems.append(f"{name} is a {type(modules[name]).__name__}, not a {expected.__name__}")
+    if problems:
+        raise UserError(
+            f"{owner} cannot be attached to this {type(model).__name__}: {'; '.join(problems)}; "
+            "it needs a SAM 2 video model"
+        )
+
+
+def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: str) -> None:
+    """Copy ``state`` into the tensors of ``own``, if every key and shape agrees and every value is finite.
+
+    Raises:
+        CheckpointMismatch: Saying how many keys are missing, unexpected, of another shape or not finite, and which.
+    """
+    if found := listed(differences(own, state)):
+        raise CheckpointMismatch(
+            f"the weights do not fit this {owner}: {found}; check the adapter, its rank, layer_norms and the like, and the base"
+        )
+    with torch.no_grad():
+        for name in own:
+            own[name].copy_(state[name])
+
+
+def check_same(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Check that ``state`` is ``own``, value by value: the frozen model in a file is the one at hand.
+
+    Raises:
+        CheckpointMismatch: Saying how many keys are missing, unexpected, of another shape or value, and which.
+    """
+    found = differences(own, state)
+    found["of another value"] = [
+        name
+        for name in own
+        if name in state
+        and state[name].shape == own[name].shape
+        and not torch.equal(state[name].to(own[name]), own[name])
+    ]
+    if any(found.values()):
+        raise CheckpointMismatch(
+            f"the SAM 2 in this checkpoint is not the one at hand: {listed(found)}; choose the --sam2 and the weights that it "
+            "stands on, or layer_norms that cover what else was trained"
+        )

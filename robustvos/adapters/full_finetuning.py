@@ -11,11 +11,18 @@ from robustvos.adapters.base import Adapter
 class FullFineTuning(Adapter):
     """All of the model is trained; its original values are kept in the CPU's memory, to be shown when disabled.
 
+    Args:
+        motion: Whether the mask decoder is shown where an object was and would be, see :mod:`robustvos.adapters.motion`.
+
     Not every parameter takes part in every step (unused memory slots, prompt types): distributed training needs
     ``find_unused_parameters=True``.
 
     Source: RobustPVOS, Table 3.
     """
+
+    def __init__(self, motion: bool = False) -> None:
+        super().__init__()
+        self.motion = motion
 
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
         """No submodule in particular."""
@@ -26,9 +33,9 @@ class FullFineTuning(Adapter):
         return [name for name, _ in model.named_parameters()]
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Nothing to hang."""
-        return []
+        """No hook but the motion cue's."""
+        return self.install_motion(model)
 
     def adds_nothing(self) -> bool:
-        """Always: all that is trained is the model's."""
-        return True
+        """All that is trained is the model's, but for a motion cue."""
+        return self.moves_nothing()

@@ -27,14 +27,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from robustvos.adapters.base import Adapter
-from robustvos.adapters.gate import PointerGate, decided_gate, sampled_gate
+from robustvos.adapters.gate import GatedAdapter, PointerGate
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.adapters.low_rank import LowRank
 from robustvos.errors import UserError
@@ -70,7 +69,7 @@ class FrameGates(nn.Module):
         return self.choice(frames), self.low(frames), self.high(frames)
 
 
-class GaRA(Adapter):
+class GaRA(GatedAdapter):
     """Gated-rank adaptation of Hiera's queries, keys and values.
 
     Args:
@@ -83,12 +82,13 @@ class GaRA(Adapter):
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`. The papers have none.
 
-    Attributes:
-        tau: May be set at any time.
+    Its gates are called ``blocks.{i}.{q|k|v}``, a row a frame; the first ``rank_low`` components are the small set.
 
     Raises:
         UserError: If an argument is out of range.
     """
+
+    per_object: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class GaRA(Adapter):
         gate_bias: float = 1.0,
         layer_norms: str | Sequence[str] = "none",
     ) -> None:
-        super().__init__()
+        super().__init__(tau)
         sizes = {
             "rank_low": rank_low,
             "rank_high": rank_high,
@@ -110,16 +110,12 @@ class GaRA(Adapter):
         for name, size in sizes.items():
             if size < 1:
                 raise UserError(f"{name} is {size}; GaRA needs at least 1")
-        if not tau > 0:
-            raise UserError(f"tau is {tau}; a temperature must be above 0")
         self.rank_low = rank_low
         self.rank_high = rank_high
-        self.tau = tau
         self.choice_hidden = choice_hidden
         self.gate_hidden = gate_hidden
         self.gate_bias = gate_bias
         self.layer_norms = layer_norms
-        self._open: dict[int, Tensor] = {}  # block -> (F, 3, R_L + R_H), while it runs
 
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
         """The fused projection of every block of Hiera."""
@@ -140,17 +136,14 @@ class GaRA(Adapter):
         return layer_norm_parameters(model, self.layer_norms)
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Create components and gates; hang the former beside the fused projections, the latter before the blocks."""
+        """Create components and gates; add the former beside the fused projections, decide the latter before the blocks."""
         blocks = _blocks(model)
         self.low_rank = nn.ModuleList(self._components(_qkv(block)) for block in blocks)
         self.frame_gates = nn.ModuleList(self._gates(_qkv(block)) for block in blocks)
         handles: list[RemovableHandle] = []
         for i, block in enumerate(blocks):
-            handles += [
-                block.register_forward_pre_hook(partial(self._set_gates, i)),
-                _qkv(block).register_forward_hook(partial(self._add, i)),
-                block.register_forward_hook(partial(self._forget_gates, i), always_call=True),
-            ]
+            handles += self.open_before(block, f"blocks.{i}", partial(self._read, i))
+            handles.append(_qkv(block).register_forward_hook(partial(self._add, i)))
         return handles
 
     def adds_nothing(self) -> bool:
@@ -166,33 +159,23 @@ class GaRA(Adapter):
         sizes = (self.rank_low, self.rank_high, self.choice_hidden, self.gate_hidden)
         return FrameGates(qkv.in_features, *sizes, self.gate_bias).to(qkv.weight)
 
-    def _set_gates(self, i: int, block: nn.Module, args: tuple[Tensor]) -> None:
+    def _read(self, i: int, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
         """From the block's input ``(F, H, W, C)``."""
-        if not self.enabled:
-            return
-        choice, low, high = map(self._binary, self.frame_gates[i](args[0].mean((1, 2))))
+        choice, low, high = map(self.drawn, self.frame_gates[i](args[0].mean((1, 2))))
         z_s = choice[..., None]
-        self._open[i] = torch.cat([(1 - z_s) * low, z_s * high], -1)
-
-    def _binary(self, logits: Tensor) -> Tensor:
-        return sampled_gate(logits, self.tau) if self.training else decided_gate(logits)
-
-    def _forget_gates(self, i: int, block: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._open.pop(i, None)
+        gates = torch.cat([(1 - z_s) * low, z_s * high], -1)
+        return dict(zip(PARTS, gates.unbind(1), strict=True))
 
     def _add(self, i: int, qkv: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor | None:
         """Input ``(F * windows, h, w, C)``, the windows of a frame beside one another -> output plus the update."""
         if not self.enabled:
             return None
-        if i not in self._open:
-            raise RuntimeError("GaRA's gates are set when a block is called: call it rather than its attention")
-        x, gates = args[0], self._open[i]
-        gates = gates.repeat_interleave(len(x) // len(gates), 0)
-        components = cast("nn.ModuleDict", self.low_rank[i])
-        deltas = [
-            cast(LowRank, components[part]).delta(x.flatten(1, -2), gate)
-            for part, gate in zip(PARTS, gates.unbind(1), strict=True)
-        ]
+        x, components = args[0], cast("nn.ModuleDict", self.low_rank[i])
+        deltas = []
+        for part in PARTS:
+            gate = self.opened(f"blocks.{i}", part)
+            windows = gate.repeat_interleave(len(x) // len(gate), 0)
+            deltas.append(cast(LowRank, components[part]).delta(x.flatten(1, -2), windows))
         return output + torch.cat(deltas, -1).reshape(output.shape)
 
 

@@ -43,6 +43,14 @@ class FrozenHost:
         for parameter in self.trained.values():
             parameter.grad = None
 
+    def keep(self) -> None:
+        """Give every parameter the ``requires_grad`` that it had, and let the trained values stay."""
+        self.show_trained()
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(self._requires_grad[name])
+        for parameter in self.trained.values():
+            parameter.grad = None
+
     def show_original(self) -> None:
         """Put the original values in place; the trained ones are set aside."""
         if not self.shows_original:

@@ -37,7 +37,7 @@ class LayerNormTuning(Adapter):
         return layer_norm_parameters(model, self.layer_norms)
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Nothing to hang."""
+        """No hook."""
         return []
 
     def adds_nothing(self) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from robustvos.adapters import projections
+from robustvos.adapters import low_rank
 from robustvos.adapters.base import Adapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
-from robustvos.adapters.low_rank import LowRank
+from robustvos.adapters.parts import with_parts
 
 
 class LoRA(Adapter):
@@ -21,6 +21,8 @@ class LoRA(Adapter):
         scale: Factor of the updates (LoRA's ``alpha / rank``).
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
+        parts: Parts of the model trained whole besides, see :func:`robustvos.adapters.parts.part_parameters`.
+        motion: Whether the mask decoder is shown where an object was and would be, see :mod:`robustvos.adapters.motion`.
 
     Raises:
         UserError: If the rank is below 1.
@@ -33,30 +35,41 @@ class LoRA(Adapter):
         rank: int | None = None,
         scale: float = 1.0,
         layer_norms: str | Sequence[str] = "image_encoder",
+        parts: Sequence[str] = (),
+        motion: bool = False,
     ) -> None:
         super().__init__()
-        projections.check_rank(rank)
+        low_rank.check_rank(rank)
         self.wanted_rank = rank
         self.scale = scale
         self.layer_norms = layer_norms
+        self.parts = tuple(parts)
+        self.motion = motion
 
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
         """Memory attention's projections."""
-        return projections.memory_attention_targets(model)
+        return low_rank.memory_attention_targets(model)
 
     def host_parameters(self, model: nn.Module) -> list[str]:
-        """The layer norms."""
-        return layer_norm_parameters(model, self.layer_norms)
+        """The layer norms, and the parts."""
+        return with_parts(model, layer_norm_parameters(model, self.layer_norms), self.parts)
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Create the updates and hang them beside the projections."""
-        self.rank = projections.rank_for(model, self.wanted_rank)
-        self.low_rank = projections.low_rank_updates(model, self.rank)
-        return projections.add_to_outputs(model, self.low_rank, self._delta)
+        """Create the updates and add them beside the projections."""
+        self.rank = low_rank.rank_for(model, self.wanted_rank)
+        self.low_rank = low_rank.low_rank_updates(model, self.rank)
+        handles = low_rank.add_to_outputs(model, self.low_rank, self._delta)
+        return [*handles, *self.install_motion(model)]
 
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
-        return projections.adds_nothing(self.low_rank)
+        return low_rank.adds_nothing(self.low_rank) and self.moves_nothing()
 
-    def _delta(self, layer: int, name: str, update: LowRank, x: Tensor) -> Tensor | None:
+    def merged_weights(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """The projections' weights with the updates added; a motion cue is no weight of the model."""
+        if self.motion:
+            return super().merged_weights()
+        return low_rank.merged_into_projections(self._attached_host().model, self.low_rank, self.scale)
+
+    def _delta(self, layer: int, name: str, update: low_rank.LowRank, x: Tensor) -> Tensor | None:
         return update.delta(x, scale=self.scale) if self.enabled else None

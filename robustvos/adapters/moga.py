@@ -13,32 +13,39 @@ The public code differs: see :class:`robustvos.adapters.moga_release.MoGARelease
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from robustvos.adapters import projections
-from robustvos.adapters.base import Adapter
-from robustvos.adapters.gate import PointerGate, Standardisation, decided_gate, sampled_gate
-from robustvos.adapters.layer_norms import layer_norm_parameters
-from robustvos.adapters.low_rank import LowRank
-from robustvos.adapters.pointers import (
+from robustvos.adapters import folding, low_rank
+from robustvos.adapters.gate import (
+    GatedAdapter,
+    PointerGate,
+    Standardisation,
+    arguments_of,
     check_pointers,
     mean_per_clip,
     object_pointers,
     pointer_sizes,
     pointer_tokens,
 )
+from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.parts import with_parts
 from robustvos.errors import UnknownName, UserError
 from robustvos.seeding import generator
 
+SCOPE = "layers"
+"""What the names of the gates begin with."""
 Conditioning = Literal["object", "memory", "none"]
 Gates = Literal["learned", "shuffled", "open"]
+_Beside = dict[str, tuple[nn.Linear, low_rank.LowRank]]
+"""Name of a projection's gates -> the projection and its update."""
 
 
-class MoGA(Adapter):
+class MoGA(GatedAdapter):
     """Memory-object-conditioned gated-rank adaptation.
 
     Args:
@@ -56,21 +63,24 @@ class MoGA(Adapter):
         gate_bias: What the gate logits start around; why 1.0, see :class:`robustvos.adapters.gate.PointerGate`.
         evaluation_gates: What evaluation uses: the ``learned`` gates; the same ``shuffled`` over the components of each
             projection, so that as many are open, but not those; or all ``open``. Training always uses the learned ones.
+        parts: Parts of the model trained whole besides, see :func:`robustvos.adapters.parts.part_parameters`.
+        motion: Whether the mask decoder is shown where an object was and would be, see :mod:`robustvos.adapters.motion`.
         standardise: Whether gates read what they read less its running mean, over its running deviation. Ours: pointers
             have a large part that is the same for every object, which carries all gates to one side before they learn to
             tell objects apart (docs/experiments.md). False: as the paper writes it.
 
     Attributes:
         rank: ``R``; known once attached.
-        tau: May be set at any time; a callback anneals it.
-        object_to_clip: ``(B,)`` int64, which clip each object belongs to; only ``memory`` asks. None: all to one clip.
-            To be set by the host before each training step that puts several clips side by side.
-        record_gates: Keep the latest gates, for monitors.
-        gates: ``layers.{i}.{projection}`` -> ``(B, R)`` float, detached: the share of the object's pointers that open
-            each component on the latest tracked frame. Empty unless ``record_gates``, and with ``none``.
+        object_to_clip: Which clip each object belongs to; only ``memory`` asks.
+
+    Its gates are called ``layers.{i}.{projection}``: the share of the object's pointers that open each component on a
+    tracked frame. With ``none`` there are none.
 
     Raises:
         UserError: If an argument is out of range. UnknownName: If the conditioning is not known.
+
+    In inference without autocast the update of a projection is folded into its weight, once a frame for each object
+    (:mod:`robustvos.adapters.folding`); the same up to rounding, in a fraction of the time.
 
     A frame that finds no pointer in the memory has nothing to open the gates with and gets nothing added.
 
@@ -91,13 +101,13 @@ class MoGA(Adapter):
         gate_bias: float = 1.0,
         evaluation_gates: Gates = "learned",
         standardise: bool = False,
+        parts: Sequence[str] = (),
+        motion: bool = False,
     ) -> None:
-        super().__init__()
-        projections.check_rank(rank)
+        super().__init__(tau)
+        low_rank.check_rank(rank)
         if gate_hidden < 1:
             raise UserError(f"gate_hidden is {gate_hidden}; a gate needs at least 1 hidden unit")
-        if not tau > 0:
-            raise UserError(f"tau is {tau}; a temperature must be above 0")
         if conditioning not in get_args(Conditioning):
             raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
         if evaluation_gates not in get_args(Gates):
@@ -109,7 +119,6 @@ class MoGA(Adapter):
         if conditioning == "none" and standardise:
             raise UserError("standardise is true, but conditioning none has no gates; leave one of them out")
         self.wanted_rank = rank
-        self.tau = tau
         self.conditioning = conditioning
         self.gate_hidden = gate_hidden
         self.scale = scale
@@ -117,14 +126,13 @@ class MoGA(Adapter):
         self.gate_bias = gate_bias
         self.evaluation_gates = evaluation_gates
         self.standardise = standardise
-        self.object_to_clip: Tensor | None = None
-        self.record_gates = False
-        self.gates: dict[str, Tensor] = {}
-        self._open: list[dict[str, Tensor]] | None = None  # per layer and projection (B, R), during a call
+        self.parts = tuple(parts)
+        self.motion = motion
+        self._is_folded = False  # while memory attention runs
 
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
         """Memory attention's projections."""
-        return projections.memory_attention_targets(model)
+        return low_rank.memory_attention_targets(model)
 
     def check(self, model: nn.Module) -> None:
         """The gates need object pointers in the memory."""
@@ -132,14 +140,14 @@ class MoGA(Adapter):
             check_pointers(model, type(self).__name__)
 
     def host_parameters(self, model: nn.Module) -> list[str]:
-        """The layer norms."""
-        return layer_norm_parameters(model, self.layer_norms)
+        """The layer norms, and the parts."""
+        return with_parts(model, layer_norm_parameters(model, self.layer_norms), self.parts)
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Create updates and gates; hang the former beside the projections, the latter before memory attention."""
-        self.rank = projections.rank_for(model, self.wanted_rank)
-        self.low_rank = projections.low_rank_updates(model, self.rank)
-        handles = projections.add_to_outputs(model, self.low_rank, self._delta)
+        """Create updates and gates; add the former beside the projections, decide the latter before memory attention."""
+        self.rank = low_rank.rank_for(model, self.wanted_rank)
+        self.low_rank = low_rank.low_rank_updates(model, self.rank)
+        handles = [*low_rank.add_to_outputs(model, self.low_rank, self._delta), *self.install_motion(model)]
         if self.conditioning == "none":
             return handles
         memory_attention = model.get_submodule("memory_attention")
@@ -147,51 +155,60 @@ class MoGA(Adapter):
         like = next(self.low_rank.parameters())
         self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(like)
         self.standardisation = Standardisation(self.pointer_dim).to(like.device) if self.standardise else nn.Identity()
+        beside: _Beside = {
+            f"{i}.{name}": (linear, low_rank.update_of(self.low_rank, i, name))
+            for i, layer in enumerate(low_rank.adapted_projections(model))
+            for name, linear in layer.items()
+        }
         return [
             *handles,
-            memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
-            memory_attention.register_forward_hook(self._forget_gates, always_call=True),
+            *self.open_before(memory_attention, SCOPE, self._read),
+            memory_attention.register_forward_pre_hook(partial(self._fold, beside), with_kwargs=True),
+            memory_attention.register_forward_hook(partial(self._unfold, beside), always_call=True),
         ]
 
     def function_settings(self) -> dict[str, Any]:
         """What the gates read."""
         return {"conditioning": self.conditioning, "standardise": self.standardise}
 
+    @property
+    def is_gated(self) -> bool:
+        """Not without conditioning."""
+        return self.conditioning != "none"
+
+    def merged_weights(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Without gates those of LoRA."""
+        if self.is_gated or self.motion:
+            return super().merged_weights()
+        return low_rank.merged_into_projections(self._attached_host().model, self.low_rank, self.scale)
+
     def adds_nothing(self) -> bool:
         """Whether every ``B`` is zero."""
-        return projections.adds_nothing(self.low_rank)
+        return low_rank.adds_nothing(self.low_rank) and self.moves_nothing()
 
     def _new_gate(self) -> PointerGate:
-        return PointerGate(self.pointer_dim, self.gate_hidden, len(projections.PROJECTIONS), self.rank, self.gate_bias)
+        return PointerGate(self.pointer_dim, self.gate_hidden, len(low_rank.PROJECTIONS), self.rank, self.gate_bias)
 
-    def _set_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self.enabled:
-            return
+    def _read(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
         pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
-        layers = self._layer_gates(pointers)
-        self._open = [
-            dict(zip(projections.PROJECTIONS, self._altered(gates, i).unbind(1), strict=True))
-            for i, gates in enumerate(layers)
-        ]
-        if self.record_gates:
-            self.gates = {
-                f"layers.{i}.{name}": gate.detach()
-                for i, layer in enumerate(self._open)
-                for name, gate in layer.items()
-            }
+        return {
+            f"{i}.{name}": gate
+            for i, gates in enumerate(self._layer_gates(pointers))
+            for name, gate in zip(low_rank.PROJECTIONS, self._altered(gates, i).unbind(1), strict=True)
+        }
 
     def _layer_gates(self, pointers: Tensor) -> list[Tensor]:
         """Pointers ``(P, B, C)`` -> gates ``(B, N, R)`` of each layer, averaged over the pointers."""
         count, objects, _ = pointers.shape
         if not count:
-            shut = pointers.new_zeros(objects, len(projections.PROJECTIONS), self.rank)
+            shut = pointers.new_zeros(objects, len(low_rank.PROJECTIONS), self.rank)
             return [shut for _ in self.pointer_gates]
         if self.conditioning == "object":
             read = self.standardisation(pointers)
-            return [self._binary(gate(read)).mean(0) for gate in self.pointer_gates]
+            return [self.drawn(gate(read)).mean(0) for gate in self.pointer_gates]
         means, clip_row = mean_per_clip(pointers, self.object_to_clip)
         read = self.standardisation(means)
-        return [self._binary(gate(read))[clip_row] for gate in self.pointer_gates]
+        return [self.drawn(gate(read))[clip_row] for gate in self.pointer_gates]
 
     def _altered(self, gates: Tensor, layer: int) -> Tensor:
         """What becomes of a layer's gates ``(B, N, R)`` in evaluation."""
@@ -205,17 +222,40 @@ class MoGA(Adapter):
         ]
         return gates.gather(2, torch.stack(orders).to(gates.device).expand(len(gates), -1, -1))
 
-    def _binary(self, logits: Tensor) -> Tensor:
-        return sampled_gate(logits, self.tau) if self.training else decided_gate(logits)
+    def _fold(
+        self, beside: _Beside, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Where nothing is learnt, let the projections do the work of their updates."""
+        current = arguments_of(memory_attention, args, kwargs)["curr"]
+        current = current[0] if isinstance(current, list) else current
+        linears = [linear for linear, _ in beside.values()]
+        if not (self.enabled and self._may_fold(current) and folding.is_worthwhile(linears, current.shape[0])):
+            return
+        updates = [update for _, update in beside.values()]
+        gates = torch.stack([self.opened(SCOPE, name) for name in beside])
+        gates = gates.to(current.dtype) if self.scale == 1.0 else self.scale * gates.to(current.dtype)
+        weights = [linear.weight for linear in linears]
+        folding.fold(
+            linears, folding.folded_weights(weights, [one.A for one in updates], [one.B for one in updates], gates)
+        )
+        self._is_folded = True
 
-    def _forget_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._open = None
+    def _unfold(self, beside: _Beside, memory_attention: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        folding.unfold(linear for linear, _ in beside.values())
+        self._is_folded = False
 
-    def _delta(self, layer: int, name: str, update: LowRank, x: Tensor) -> Tensor | None:
-        if not self.enabled:
+    def _may_fold(self, current: Tensor) -> bool:
+        """Not in half precision, where a small update would be lost in the weight; nor where a graph is recorded."""
+        return not (
+            self.training
+            or torch.is_grad_enabled()
+            or torch.is_autocast_enabled(current.device.type)
+            or torch.compiler.is_compiling()
+            or torch.jit.is_tracing()
+        )
+
+    def _delta(self, layer: int, name: str, update: low_rank.LowRank, x: Tensor) -> Tensor | None:
+        if self._is_folded or not self.enabled:
             return None
-        if self.conditioning == "none":
-            return update.delta(x, scale=self.scale)
-        if self._open is None:
-            raise RuntimeError("MoGA's gates are set when memory_attention is called: call it rather than its layers")
-        return update.delta(x, self._open[layer][name], self.scale)
+        gate = self.opened(SCOPE, f"{layer}.{name}") if self.is_gated else None
+        return update.delta(x, gate, self.scale)

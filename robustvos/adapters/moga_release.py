@@ -17,15 +17,14 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from robustvos.adapters.base import Adapter
-from robustvos.adapters.gate import decided_gate, sampled_gate
+from robustvos.adapters.base import check_same
+from robustvos.adapters.gate import GatedAdapter, check_pointers, pointer_sizes, pointer_tokens
 from robustvos.adapters.layer_norms import layer_norm_parameters
-from robustvos.adapters.low_rank import gated_low_rank
-from robustvos.adapters.pointers import check_pointers, pointer_sizes, pointer_tokens
-from robustvos.adapters.projections import memory_attention_targets
-from robustvos.adapters.state import check_same
-from robustvos.errors import CheckpointMismatch, UserError
+from robustvos.adapters.low_rank import check_rank, gated_low_rank, memory_attention_targets
+from robustvos.errors import CheckpointMismatch
 
+SCOPE = "layers"
+"""What the names of the gates begin with."""
 PLACES: dict[str, tuple[str, ...]] = {
     "sa": ("self_attn.q_proj", "self_attn.k_proj"),
     "ca": ("cross_attn_image.q_proj",),
@@ -81,7 +80,7 @@ class ReleaseLayer(nn.Module):
         return self.get_parameter(f"{place}_lora_A.weight"), self.get_parameter(f"{place}_lora_B.weight")
 
 
-class MoGARelease(Adapter):
+class MoGARelease(GatedAdapter):
     """The public release's variant of MoGA.
 
     Args:
@@ -91,9 +90,7 @@ class MoGARelease(Adapter):
         layer_norms: Layer norms trained besides: a preset or patterns, see
             :func:`robustvos.adapters.layer_norms.layer_norm_parameters`.
 
-    Attributes:
-        record_gates: Keep the latest gates, for monitors.
-        gates: ``layers.{i}.{sa|ca}`` -> ``(B, R)``, the share of an object's pointer tokens that open each component.
+    Its gates are called ``layers.{i}.{sa|ca}``: the share of an object's pointer tokens that open each component.
 
     Raises:
         UserError: If an argument is out of range.
@@ -106,16 +103,11 @@ class MoGARelease(Adapter):
         alpha: float = 1.0,
         layer_norms: str | Sequence[str] = "image_encoder",
     ) -> None:
-        super().__init__()
-        if rank < 1 or not tau > 0:
-            raise UserError(f"rank is {rank} and tau {tau}; rank must be at least 1, tau above 0")
+        super().__init__(tau)
+        check_rank(rank)
         self.rank = rank
-        self.tau = tau
         self.alpha = alpha
         self.layer_norms = layer_norms
-        self.record_gates = False
-        self.gates: dict[str, Tensor] = {}
-        self._open: dict[tuple[int, str], Tensor] | None = None  # (B, R) each, while memory attention runs
 
     def targets(self, model: nn.Module) -> dict[str, type[nn.Module]]:
         """Memory attention's projections."""
@@ -130,7 +122,7 @@ class MoGARelease(Adapter):
         return layer_norm_parameters(model, self.layer_norms)
 
     def install(self, model: nn.Module) -> list[RemovableHandle]:
-        """Create updates and gates, nested so that their names are the release's; hang the hooks."""
+        """Create updates and gates, nested so that their names are the release's; register the hooks."""
         memory_attention = model.get_submodule("memory_attention")
         layers = list(model.get_submodule("memory_attention.layers").children())
         mem_dim, hidden_dim = pointer_sizes(model)
@@ -142,11 +134,7 @@ class MoGARelease(Adapter):
             for place, paths in PLACES.items()
             for path in paths
         ]
-        return [
-            *hooks,
-            memory_attention.register_forward_pre_hook(self._set_gates, with_kwargs=True),
-            memory_attention.register_forward_hook(self._forget_gates, always_call=True),
-        ]
+        return [*hooks, *self.open_before(memory_attention, SCOPE, self._read)]
 
     def function_settings(self) -> dict[str, Any]:
         """How much the updates count."""
@@ -200,31 +188,22 @@ class MoGARelease(Adapter):
     def _layers(self) -> list[ReleaseLayer]:
         return cast("list[ReleaseLayer]", list(self.get_submodule("memory_attention.layers").children()))
 
-    def _set_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self.enabled:
-            return
+    def _read(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
         tokens = pointer_tokens(memory_attention, args, kwargs)
-        self._open = {
-            (i, place): self._gates_of(layer.gate(place), tokens)
+        return {
+            f"{i}.{place}": self._gates_of(layer.gate(place), tokens)
             for i, layer in enumerate(self._layers())
             for place in PLACES
         }
-        if self.record_gates:
-            self.gates = {f"layers.{i}.{place}": gate.detach() for (i, place), gate in self._open.items()}
 
     def _gates_of(self, gate: nn.Module, tokens: Tensor) -> Tensor:
         if not len(tokens):
             return tokens.new_zeros(tokens.shape[1], self.rank)
-        logits = gate(tokens)
-        return (sampled_gate(logits, self.tau) if self.training else decided_gate(logits)).mean(0)
-
-    def _forget_gates(self, memory_attention: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._open = None
+        return self.drawn(gate(tokens)).mean(0)
 
     def _change_input(self, layer: int, place: str, projection: nn.Module, args: tuple[Tensor]) -> tuple[Tensor] | None:
         if not self.enabled:
             return None
-        if self._open is None:
-            raise RuntimeError("MoGA's gates are set when memory_attention is called: call it rather than its layers")
+        gate = self.opened(SCOPE, f"{layer}.{place}")
         a, b = self._layers()[layer].matrices(place)
-        return (args[0] + gated_low_rank(args[0], a, b, self._open[layer, place], self.alpha / self.rank),)
+        return (args[0] + gated_low_rank(args[0], a, b, gate, self.alpha / self.rank),)

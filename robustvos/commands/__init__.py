@@ -1,1 +1,1 @@
-"""What the door opens to: the tools that share ``cli.py`` with Lightning's subcommands, and the names it understands."""
+"""The command line: tools, what the loops need besides Lightning, and the names in ``configs/``."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from robustvos.errors import UserError
+from robustvos.registry import read_yaml
 
 _REPLACED = ("model", "data")
 _BESIDE = ("sam2", "recipe")
@@ -63,19 +61,3 @@ def _refuse_inner_settings(model: Any, file: str) -> None:
     for name in _BESIDE:
         if name in inner:
             raise UserError(f"{file}: {name} is not the model's: put it at the top of a --config, or give --{name}")
-
-
-def read_yaml(file: str) -> dict[str, Any]:
-    """The mapping in a YAML file; empty if there is no file, or something else in it.
-
-    Raises:
-        UserError: If it is no YAML.
-    """
-    path = Path(file)
-    if not path.is_file():
-        return {}  # the parser says so
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{file} is not readable as YAML ({' '.join(str(error).split())[:160]})") from error
-    return content if isinstance(content, dict) else {}

@@ -9,17 +9,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-from robustvos.commands.experiment_plan import RUNS, Evaluation, Fit, Plan, read_plan, scale_name
+from robustvos.commands.closing import after_reporting
+from robustvos.commands.resolving import CLI, identities_of
 from robustvos.commands.tool import run_tool
 from robustvos.errors import UserError
+from robustvos.experiments.plan import RUNS, Evaluation, Fit, Plan, read_plan, scale_name
+from robustvos.experiments.progress import Progress
+from robustvos.files.naming import printable
+from robustvos.program import next_command, program
+from robustvos.termination import Stopped
 
-_Job = TypeVar("_Job", Fit, Evaluation)
-CLI = Path(__file__).resolve().parents[2] / "cli.py"
 _REFUSED = 2  # exit code of an error that the user can mend
 _ERROR = "error: "
 _FAILED = "failed with exit code"
@@ -39,10 +42,12 @@ def experiment(
 ) -> None:
     """Train and test the rows of one or more experiments, and table them beside the papers' figures.
 
-    Experiments are files in configs/experiments: table2 to table8 of RobustPVOS, and our own: ablations,
-    object_specific, public_code. What has been trained or tested already, by another experiment too, is used again; a run
-    that was broken off goes on. A row whose weights or data are missing, or that fails, is left out, and the message says
-    why. Everything is in runs/OUT/SCALE, the report in runs/OUT/SCALE/report/NAMES.
+    Experiments are files in configs/experiments: table2 to table8 of RobustPVOS, realvas_table2 to realvas_table5 of
+    Real-VAS, and our own: ablations, object_specific, public_code, robust_amodal, scaling. What has been trained or
+    tested already, by another experiment too, is used again; a run that was broken off goes on. A run of other settings,
+    weights or data, or of another version, is not used: the message says what differs. A row whose weights or data are
+    missing, or that fails, is left out, and the message says why. Everything is in runs/OUT/SCALE, the report in
+    runs/OUT/SCALE/report/NAMES.
 
     Args:
         names: Experiments, or YAML files of their form.
@@ -59,28 +64,50 @@ def experiment(
         raise UserError(f"--out {out}: give the name of a folder below runs/")
     folder = out / scale_name(scale)
     plans = [read_plan(name, scale, folder) for name in names]
-    fits = _once(fit for plan in plans for fit in plan.fits if not fit.done)
-    tests = _once(test for plan in plans for test in plan.tests if test.results is None)
-    if only == "test":
-        waiting = [test for test in tests if test.fit is not None and not test.fit.done]
-        tests = [test for test in tests if test not in waiting]
-        for fit in dict.fromkeys(test.fit for test in waiting if test.fit is not None):
-            print(f"not trained yet, its tests are left out: {fit.folder}", file=sys.stderr)
-    jobs: list[Fit | Evaluation] = [*(fits if only != "test" else []), *(tests if only != "fit" else [])]
+    progress = _progress(list(dict.fromkeys(job for plan in plans for job in plan.jobs)))
+    jobs = _left(progress, only)
     if dry_run:
         for job in jobs:
-            print(shlex.join(job.command()))
+            print(shlex.join(progress.command(job)))
         return
-    messages = run_jobs(jobs)
+    messages = run_jobs(jobs, progress)
     if only is None:
-        _report(plans, RUNS / folder, messages)
+        closing = _report(plans, progress, RUNS / folder, messages)
+    else:
+        following = ["--only", "test"] if only == "fit" else []
+        where = ["--scale", scale, "--out", out]
+        closing = next_command("experiment", *names, *where, *following)
     for message in dict.fromkeys(messages.values()):
         print(f"left out: {message}")
     if any(message.startswith(_FAILED) for message in messages.values()):
         raise SystemExit(1)
+    print(printable(closing))
 
 
-def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
+def _progress(jobs: Sequence[Fit | Evaluation]) -> Progress:
+    """What of them is done; what is there but of something else is named on stderr."""
+    loops = {job: "fit" if isinstance(job, Fit) else "test" for job in jobs}
+    identities = identities_of([[loop, *job.arguments] for job, loop in loops.items()])
+    progress = Progress(dict(zip(jobs, identities, strict=True)))
+    for note in dict.fromkeys(filter(None, map(progress.stale, jobs))):
+        print(note, file=sys.stderr)
+    return progress
+
+
+def _left(progress: Progress, only: str | None) -> list[Fit | Evaluation]:
+    """What is to be run, trainings first."""
+    left = [job for job in progress.identities if progress.is_left(job)]
+    fits = [job for job in left if isinstance(job, Fit) and only != "test"]
+    tests = [job for job in left if isinstance(job, Evaluation) and only != "fit"]
+    if only == "test":
+        waiting = [test for test in tests if test.fit is not None and not progress.done(test.fit)]
+        tests = [test for test in tests if test not in waiting]
+        for fit in dict.fromkeys(test.fit for test in waiting if test.fit is not None):
+            print(f"not trained yet, its tests are left out: {fit.folder}", file=sys.stderr)
+    return [*fits, *tests]
+
+
+def run_jobs(jobs: Sequence[Fit | Evaluation], progress: Progress) -> dict[str, str]:
     """Run them in turn; returns, for each that was refused, has failed or depends on such a one, its folder and the reason."""
     refused: dict[str, str] = {}
     start = time.monotonic()
@@ -90,12 +117,13 @@ def run_jobs(jobs: Sequence[Fit | Evaluation]) -> dict[str, str]:
             refused[str(job.folder)] = refused[str(needs.folder)]
             continue
         minutes = (time.monotonic() - start) / 60
-        print(f"[{number}/{len(jobs)}, {minutes:.0f} min] {shlex.join(job.command())}", flush=True)
-        code, error = _run(job.command())
+        command = progress.command(job)
+        print(f"[{number}/{len(jobs)}, {minutes:.0f} min] {shlex.join(command)}", flush=True)
+        code, error = _run(command)
         if code == _REFUSED and error:
             refused[str(job.folder)] = error
         elif code:
-            refused[str(job.folder)] = f"{_FAILED} {code}: python cli.py {shlex.join(job.command())}"
+            refused[str(job.folder)] = f"{_FAILED} {code}: {program()} {shlex.join(command)}"
     return refused
 
 
@@ -111,10 +139,14 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
     ):
         assert process.stderr is not None
         tail = b""
-        while chunk := os.read(process.stderr.fileno(), 4096):
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.flush()
-            tail = (tail + chunk)[-20_000:]
+        try:
+            while chunk := os.read(process.stderr.fileno(), 4096):
+                sys.stderr.buffer.write(chunk)
+                sys.stderr.flush()
+                tail = (tail + chunk)[-20_000:]
+        except Stopped as stop:  # the command saves, and ends as well
+            process.send_signal(stop.signum)
+            raise
     if stopped:
         raise KeyboardInterrupt("what is trained and tested stays, and the same command goes on")
     lines = [line for line in tail.decode(errors="replace").splitlines() if line.startswith(_ERROR)]
@@ -135,22 +167,29 @@ def _noting_interrupts() -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, former)
 
 
-def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> None:
-    """Print the tables, and write a page with them and everything behind them."""
-    from robustvos.report.experiments import RowRuns, experiment_tables
+def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: dict[str, str]) -> str:
+    """Print the tables, and write a page with them and everything behind them; returns what to type next."""
+    from robustvos.evaluation.results import load_result
+    from robustvos.experiments.amodal_tables import amodal_experiment_tables
+    from robustvos.experiments.tables import RowRuns, experiment_tables
     from robustvos.report.page import build_report
-    from robustvos.report.results import load_result
+    from robustvos.report.published import PAPERS, published_table
     from robustvos.report.text import format_table
 
     tables, paths = [], []
     for plan in plans:
         rows = []
         for row in plan.rows:
-            found = [(test.dataset, test.results) for test in row.tests if test.results is not None]
+            tested = [(test.dataset, progress.results(test)) for test in row.tests]
+            found = [(dataset, path) for dataset, path in tested if path is not None]
             paths += [path for _, path in found]
             runs = [(dataset, load_result(path)) for dataset, path in found]
             rows.append(RowRuns(row.title, row.published, tuple(runs)))
-        made = experiment_tables(plan.title, plan.table, plan.sets, rows, plan.references, plan.note)
+        if any(run.metrics[0] == "mIoU" for row in rows for _, run in row.runs):
+            published = published_table(plan.table, PAPERS[plan.paper]) if plan.table is not None else ()
+            made = amodal_experiment_tables(plan.title, published, rows, plan.references, plan.note)
+        else:
+            made = experiment_tables(plan.title, plan.table, plan.sets, rows, plan.references, plan.note)
         tables += made
         print()
         for table in made:
@@ -160,8 +199,5 @@ def _report(plans: Sequence[Plan], folder: Path, messages: dict[str, str]) -> No
     out = folder / "report" / "-".join(plan.name for plan in plans)
     title = ", ".join(plan.name for plan in plans)
     page = build_report(sorted(set(paths)), out, title=f"robustvos {title}", reference="sam2", leading=tables)
-    print(f"report: {page}")
-
-
-def _once(jobs: Iterable[_Job]) -> list[_Job]:
-    return list(dict.fromkeys(jobs))
+    print(f"report: {page}; open it in a browser")
+    return after_reporting([load_result(path) for path in sorted(set(paths))], out)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,9 @@ from typing import Any
 import torch
 
 from robustvos.errors import CheckpointNotFound
+from robustvos.progress import is_watched
 from robustvos.state_dicts import read_checkpoint
-from robustvos.video.atomic import atomic_write_text
+from robustvos.termination import JOB_FILE, slurm_job
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -27,29 +26,55 @@ _KEYWORDS = ("best", "last", "hpc")  # checkpoints that Lightning finds by itsel
 def prefer_requeued(config: Any, subcommand: str | None) -> None:
     """A training that SLURM starts again goes on from what it saved before, not from the checkpoint of its command line.
 
-    Lightning looks for ``hpc_ckpt_N.ckpt`` only where no checkpoint is given.
+    That is the newest checkpoint of the folders ``version_N`` that this job has made, or an ``hpc_ckpt_N.ckpt`` beside them
+    if one is newer: those Lightning finds by itself, but only where no checkpoint is given.
     """
     root = Path(config.trainer.default_root_dir or f"runs/{config.run or subcommand}")
     again = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
-    if subcommand == "fit" and again and config.ckpt_path is not None and any(root.glob("hpc_ckpt_*.ckpt")):
-        config.ckpt_path = None
+    if subcommand != "fit" or not again:
+        return
+    saved = [*root.glob("hpc_ckpt_*.ckpt"), *_saved_by_job(Path("runs") / str(config.run or subcommand))]
+    if saved:
+        newest = max(saved, key=lambda path: path.stat().st_mtime_ns)
+        config.ckpt_path = None if newest.name.startswith("hpc_ckpt_") else str(newest)
 
 
-def trainer_settings(trainer: Any, run: str, subcommand: str | None) -> dict[str, Any]:
-    """What depends on other settings: a strategy that fits several processes, a folder of the run's own.
+def _saved_by_job(run: Path) -> list[Path]:
+    """Checkpoints to go on from in the folders that this SLURM job has made: ``last`` and ``interrupted`` ones."""
+    own = [
+        note.parent for note in run.glob(f"version_*/{JOB_FILE}") if note.read_text().strip() == slurm_job(os.environ)
+    ]
+    names = ("last*.ckpt", "interrupted.ckpt")
+    return [path for folder in own for name in names for path in (folder / "checkpoints").glob(name)]
+
+
+def trainer_settings(trainer: Any, run: str, subcommand: str | None, io: Any) -> dict[str, Any]:
+    """What depends on other settings: a strategy that fits several processes, a folder of the run's own, how it is saved.
 
     Args:
         trainer: Parsed settings of Lightning's trainer; what was said there stays.
         run: Name of the run. Checkpoints of preempted trainings are left in ``runs/RUN`` and looked for there, so that no
             other run takes them for its own.
         subcommand: Only ``fit`` has such checkpoints; evaluations must not find them.
+        io: Lightning's ``CheckpointIO`` for checkpoints, unless the trainer brings its own.
     """
     processes = process_count(trainer.devices, trainer.accelerator, trainer.num_nodes, torch.cuda.device_count())
     return {
         "strategy": _DISTRIBUTED if trainer.strategy == "auto" and processes > 1 else trainer.strategy,
         "default_root_dir": trainer.default_root_dir
         or f"runs/{run}" + ("" if subcommand == "fit" else f"/{subcommand}"),
+        "plugins": _plugins(trainer, io),
+        **({} if is_watched(sys.stdout) else {"enable_progress_bar": False}),  # callbacks.MinuteLines speaks
     }
+
+
+def _plugins(trainer: Any, io: Any) -> list[Any]:
+    """The trainer's own plugins, and ``io`` unless they or the strategy write checkpoints of another kind."""
+    given = trainer.plugins or []
+    plugins = list(given) if isinstance(given, list | tuple) else [given]
+    strategy = str(getattr(trainer.strategy, "strategy_name", trainer.strategy)).lower()
+    special = any(name in strategy for name in ("deepspeed", "xla", "model_parallel"))
+    return plugins if special or any(hasattr(plugin, "save_checkpoint") for plugin in plugins) else [*plugins, io]
 
 
 def process_count(devices: Any, accelerator: str, nodes: int = 1, gpus: int = 0) -> int:
@@ -96,18 +121,3 @@ def _others(path: Path) -> str:
     run = path.parent.parent.parent
     found = sorted(map(str, run.glob("version_*/checkpoints/*.ckpt"))) if path.parent.name == "checkpoints" else []
     return f"; did you mean {' or '.join(found[-3:])}?" if found else ""
-
-
-def note_trained(trainer: Any) -> str:
-    """Leave ``trained.json`` in the folder of a run that was trained to its end; returns its last checkpoint, or nothing.
-
-    :mod:`robustvos.commands.experiment` reads it, so that what is trained is not trained again. A run that was resumed at
-    its end has nothing to do and leaves no checkpoint of its own: the note goes beside the one it was given.
-    """
-    last = str(getattr(trainer.checkpoint_callback, "last_model_path", "") or trainer.ckpt_path or "")
-    by_epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch
-    by_steps = 0 <= trainer.max_steps <= trainer.global_step
-    if last and trainer.is_global_zero and trainer.state.finished and (by_epochs or by_steps):
-        content = {"checkpoint": last, "command": shlex.join(sys.argv[1:])}
-        atomic_write_text(Path(last).parent.parent / "trained.json", json.dumps(content))
-    return last

@@ -14,23 +14,14 @@ from pathlib import Path
 
 from robustvos.commands.config_files import check_settings, with_forgetting
 from robustvos.commands.loop_config import check_checkpoint
-from robustvos.errors import UnknownName, UserError
+from robustvos.errors import UserError
+from robustvos.registry import DEFAULT_DATA, DEFAULT_SYSTEM, KINDS, VALUES, resolve, resolve_run
 
-KINDS = {"data": "dataset", "model": "system", "sam2": "SAM 2 base", "recipe": "recipe"}
-VALUES = ("sam2", "recipe")  # plain settings, no classes
 EVALUATIONS = ("validate", "test", "predict")
-DEFAULT_SYSTEM = "moga"
-DEFAULT_BASE = "nano"
-DEFAULT_DATA = "shapes"
 _CONFIG = ("--config", "-c")
 _CHECKPOINT = "--ckpt_path"
 _OF_MODEL = ("--model.init_args.", "--model.")
-_PLUGINS = tuple(f"{prefix}{part}" for part in ("adapter", "restorer") for prefix in _OF_MODEL)
-
-
-def known_names(configs: Path, kind: str) -> list[str]:
-    """Names that ``--kind`` takes, read off the folder."""
-    return sorted(path.stem for path in (configs / kind).glob("*.yaml"))
+_PLUGINS = tuple(f"{prefix}{part}" for part in ("adapter", "restorer", "completion") for prefix in _OF_MODEL)
 
 
 def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | None = None) -> list[str]:
@@ -50,12 +41,12 @@ def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | Non
         UnknownName: If a name is neither in the registry, nor a path, nor a class; suggests the nearest.
         CheckpointNotFound: If there is no checkpoint at the path that was said.
         CheckpointMismatch: If it cannot be read.
-        UserError: If a file puts ``sam2`` or ``recipe`` where they would be overlooked, or fit is not told what to do.
+        UserError: If a file puts ``sam2`` or ``recipe`` where they would be overlooked, or fit lacks a model or data.
     """
     if not argv:
         return []
     said = [(_canonical(flag), value) for flag, value in _pairs(argv[1:])]
-    files = [value for flag, value in said if flag in _CONFIG and value is not None]
+    files = [resolve_run(value, configs) for flag, value in said if flag in _CONFIG and value is not None]
     spelt: list[str] = []
     for flag, value in sorted(_defaults(argv[0], said, configs) + said, key=_turn):
         if flag not in _CONFIG:
@@ -64,18 +55,6 @@ def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | Non
     if not any(flag == "--results.system" for flag, _ in said):
         spelt += [f"--results.system={name}" for name in _system_name(said, configs)]
     return [argv[0], *with_forgetting(files), *spelt]
-
-
-def resolve(kind: str, value: str, configs: Path) -> str:
-    """The file of a registered name; a path or a class stays as it is. Raises UnknownName for anything else."""
-    registered = configs / kind / f"{value}.yaml"
-    if registered.is_file():
-        return str(registered)
-    is_path = Path(value).is_file()
-    is_class = kind not in VALUES and ("." in value or value[:1].isupper()) and not value.endswith((".yaml", ".yml"))
-    if is_path or is_class or value == "null":
-        return value
-    raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))
 
 
 def _turn(pair: tuple[str, str | None]) -> int:

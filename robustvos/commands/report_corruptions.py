@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robustvos.corruptions import CORRUPTIONS, PRESETS, ClipSpec, CorruptedFrames
+from robustvos.corruptions import PRESETS, ROBUSTPVOS8, ClipSpec, CorruptedFrames
+from robustvos.drawing.grid import GridRow, labelled_grid
 from robustvos.errors import UnknownName, UserError
+from robustvos.files.naming import printable
+from robustvos.files.paths import refuse_dataset_folders, refuse_inputs_as_output
+from robustvos.program import next_command
 from robustvos.report.corruption_page import PresetPictures, write_corruption_page
-from robustvos.report.grid import GridRow, labelled_grid
 from robustvos.scenes.scene import SceneSpec, render_scene
 from robustvos.seeding import numpy_rng
 from robustvos.video.frames import open_frames
@@ -48,6 +51,8 @@ def picture_corruptions(
         frames: How many frames of the clip to show, evenly spread.
         seed: Of everything random.
     """
+    refuse_inputs_as_output(out, [source])
+    refuse_dataset_folders(out)
     if preset not in (*PRESETS, BOTH):
         raise UnknownName.of("preset", preset, [*PRESETS, BOTH])
     if frames < 1:
@@ -62,6 +67,8 @@ def picture_corruptions(
     ]
     for path in write_corruption_page(Path(out), pictures, clip=name, severity=severity):
         print(f"report: {path}")
+    corrupt = [] if source is None else ["corrupt", source, out / "corrupted"]
+    print(printable(next_command(*(corrupt or ["test", "--model", "sam2"]))))
 
 
 def over_time(
@@ -70,7 +77,7 @@ def over_time(
     """A row for the clean clip and for each corruption, a column for each frame in ``shown``; ``(3, H, W)`` uint8."""
     clean = [clip[t] for t in shown]
     rows = [GridRow("clean", clean)]
-    for kind in CORRUPTIONS:
+    for kind in ROBUSTPVOS8:
         corrupted = CorruptedFrames(clip, kind, clip_name=name, seed=seed, severity=severity, preset=preset)
         images = [corrupted[t] for t in shown]
         rows.append(GridRow(kind.replace("_", " "), images, _change(images, clean)))
@@ -82,7 +89,7 @@ def over_severities(clip: Sequence[Tensor], name: str, preset: str, seed: int = 
     middle = len(clip) // 2
     clean = clip[middle]
     rows = []
-    for kind in CORRUPTIONS:
+    for kind in ROBUSTPVOS8:
         images = [
             CorruptedFrames(clip, kind, clip_name=name, seed=seed, severity=severity, preset=preset)[middle]
             for severity in SEVERITIES

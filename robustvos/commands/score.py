@@ -1,18 +1,25 @@
-"""``cli.py score PRED GT``: J and F of masks from anywhere."""
+"""``cli.py score PRED GT``: J and F, or the amodal figures, of masks from anywhere."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from robustvos.commands.tool import run_tool
 from robustvos.errors import UserError
-from robustvos.metrics.aggregate import group_by_tag
-from robustvos.metrics.rules import ReleaseContour
+from robustvos.evaluation.protocol import DatasetFacts, ReleaseContour, protocol_for
+from robustvos.evaluation.results import RunRecord, load_result
+from robustvos.evaluation.score_amodal import is_native
+from robustvos.evaluation.score_folders import FolderScores, score_folders
+from robustvos.evaluation.summary import condition_block
+from robustvos.files.paths import lies_in, refuse_dataset_folders
+from robustvos.files.text_lists import read_names
+from robustvos.program import next_command, program
 from robustvos.report.compare import averaged_over
-from robustvos.report.score import METRICS, score_folders
-from robustvos.report.summary import condition_block, figures_of
 
 
 def main(argv: Sequence[str]) -> None:
@@ -24,17 +31,21 @@ def score(
     pred: Path,
     gt: Path,
     sequences: list[str] | None = None,
-    protocol: str = "davis",
-    release_contour: ReleaseContour = "square",
+    data: str | None = None,
+    protocol: str | None = None,
+    release_contour: ReleaseContour | None = None,
     max_objects: int | None = None,
-    skip_first_last: bool = False,
+    skip_first_last: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     workers: int = 1,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """J&F, J and F of predicted masks against the truth, with one line per object in OUT/scores.csv.
+    """J&F, J and F of predicted masks against the truth, or the amodal figures; OUT/results.json goes into reports.
 
     Masks are indexed PNGs, PRED/SEQUENCE/FRAME.png, or black and white ones that may overlap,
-    PRED/SEQUENCE/OBJECT/FRAME.png. Folders SEQUENCE@CORRUPTION, as a test leaves them, are scored against SEQUENCE.
+    PRED/SEQUENCE/OBJECT/FRAME.png. Folders SEQUENCE@CORRUPTION, as a test leaves them, are scored against SEQUENCE. Against
+    clips in Real-VAS's form (GT/CLIP/{visible_masks,gt_masks}) whole masks are scored.
 
       cli.py score runs/test/version_0/masks data/DAVIS --sequences data/DAVIS/ImageSets/2017/val.txt
 
@@ -42,45 +53,115 @@ def score(
         pred: Folder of the predictions; or of one sequence.
         gt: GT/SEQUENCE/FRAME.png, indexed masks; or the folder of one sequence; or a dataset's root that holds Annotations.
         sequences: Score this one alone, or those of a text file with one name a line; may be repeated.
-        protocol: davis or release.
+        data: The dataset whose rules hold, a name in configs/data; by default that of the results.json beside the masks,
+            else DAVIS's.
+        protocol: davis or release; of whole objects realvas, realvas_literal or tabe. By default that of the results.json
+            beside the masks, else davis or realvas.
         release_contour: what release takes for a contour; square for YouTube-VOS and folders in DAVIS layout, cross for
-            MVSeg.
+            MVSeg. By default the dataset's, else square.
         max_objects: under release, at most so many of a sequence, those of the darkest colours; 0 for all. By default 3.
-        skip_first_last: Leave out each sequence's first and last annotated frame, as DAVIS does.
-        out: Folder for the CSV files; by default the folder of the predictions.
-        workers: Processes.
+        skip_first_last: Leave out each sequence's first and last annotated frame. By default as the dataset has it; of bare
+            folders both are left out, as DAVIS's own toolkit does.
+        system: Name of the row in reports; by default that of the results.json beside the masks, else the folder's name.
+        out: Folder for the results; by default the folder of the predictions, unless that is the truth's.
+        workers: Processes at most; fewer where starting them would take longer than they save.
+        settings: Of the dataset, one by one.
     """
-    folder = out or pred
+    if out is not None:
+        refuse_dataset_folders(out)
+    beside = _results_beside(pred)
+    facts, why = _facts(gt, data, beside, skip_first_last, release_contour, settings)
+    chosen = protocol_for(protocol or (beside.protocol if beside and data is None else None), facts)
+    if max_objects is not None:
+        if chosen.name != "release" or max_objects < 0:
+            raise UserError(
+                "max_objects chooses objects as the protocol release does: give a number from 0 on, and release"
+            )
+        chosen = replace(chosen, prompting=replace(chosen.prompting, max_objects=max_objects or None))
+    among_truth = lies_in(pred, gt) or lies_in(gt, pred)
+    folder = out or (None if among_truth else pred)
     found = score_folders(
         pred,
         gt,
-        protocol=protocol,
-        release_contour=release_contour,
-        max_objects=max_objects,
-        skip_first_last=skip_first_last,
+        chosen,
         out=folder,
         sequences=_named(sequences),
         workers=workers,
-        progress=sys.stderr.isatty(),
+        about=_about(pred, gt, data, system, beside),
     )
-    objects = found["objects"]
-    overall = figures_of(objects, METRICS, protocol)
-    for metric in METRICS:
-        e = overall[metric]
-        mean = "undefined: no frame counts" if e["mean"] is None else f"{e['mean']:.4f}"
-        interval = "" if e["low"] is None else f"  [{e['low']:.4f}, {e['high']:.4f}]"
-        print(f"{metric:<4} {mean}{interval}")
-    conditions = group_by_tag(objects, "corruption")
-    if conditions:
-        figures = {name: figures_of(group, METRICS, protocol) for name, group in conditions.items()}
-        print("\n".join(["", *condition_block("in percent", figures, METRICS), ""]))
-    count, clips = overall["J"]["objects"], overall["J"]["clips"]
-    print(
-        f"{count} objects in {clips} sequences, protocol {protocol}, means over {averaged_over(protocol)}: "
-        f"{folder / 'scores.csv'}"
-    )
-    for note in found["notes"]:
+    print("\n".join(_lines(found)))
+    if chosen.task == "modal" and why:
+        print(why)
+    for note in dict.fromkeys([*found.notes, *found.run.notes]):
         print(note)
+    if folder is None:
+        print("nothing is written among the truth's files; give --out FOLDER for results.json and scores.csv")
+    else:
+        print(f"scores: {folder / 'results.json'}")
+        print(next_command("report", folder, "--out", "report"))
+
+
+def _lines(found: FolderScores) -> list[str]:
+    """The figures, then what they are of."""
+    run, lines = found.run, []
+    for metric in run.metrics:
+        e = run.overall[metric]
+        mean = f"{e.mean:.4f}" if e.known else "undefined: no frame counts"
+        interval = f"  [{e.low:.4f}, {e.high:.4f}]" if e.low == e.low else ""
+        lines.append(f"{metric:<{4 if len(run.metrics) == 3 else 8}} {mean}{interval}")
+    for tag in ("corruption", "category"):
+        if run.by.get(tag):
+            lines += ["", *condition_block("in percent", run.by[tag], run.metrics), ""]
+    main = run.overall[run.metrics[0]]
+    over = averaged_over(run.protocol)
+    lines.append(f"{main.objects} objects in {main.videos} sequences, protocol {run.protocol}, means over {over}")
+    return lines
+
+
+def _results_beside(pred: Path) -> RunRecord | None:
+    """Of the test that wrote the masks, if it did."""
+    file = pred.parent / "results.json"
+    return load_result(file) if pred.name == "masks" and file.is_file() else None
+
+
+def _facts(
+    gt: Path,
+    data: str | None,
+    beside: RunRecord | None,
+    skip: bool | None,
+    contour: ReleaseContour | None,
+    settings: Mapping[str, Any] | None,
+) -> tuple[DatasetFacts, str]:
+    """What the truth's dataset fixes, and a line on where the rule for first and last frames comes from."""
+    if data is not None:
+        from robustvos.commands.inspect_data import load_data  # imports Lightning
+
+        facts, source = load_data(data, settings, missing=True).facts, f"--data {data}"
+    elif is_native(gt):
+        return DatasetFacts(task="amodal", overlapping=True), ""
+    elif beside is not None and beside.skip_first_last is not None:
+        facts, source = (
+            DatasetFacts(skip_first_last=beside.skip_first_last, contour="square"),
+            "the test's results.json",
+        )
+    else:
+        facts = DatasetFacts(skip_first_last=True, contour="square")
+        source = "DAVIS's own rule; --skip_first_last false counts them"
+    if skip is not None:
+        facts, source = replace(facts, skip_first_last=skip), "--skip_first_last"
+    facts = replace(facts, contour=contour or facts.contour)
+    words = "do not count" if facts.skip_first_last else "count"
+    return facts, f"first and last annotated frames {words} ({source})"
+
+
+def _about(pred: Path, gt: Path, data: str | None, system: str | None, beside: RunRecord | None) -> dict[str, Any]:
+    command = f"{program()} {shlex.join(sys.argv[1:])}"
+    if beside is None:
+        return {"system": system or pred.absolute().name, "dataset": data or gt.absolute().name, "command": command}
+    kept = ["base", "base_hash", "restorer_hash", "prompt", "facts", "seed", "versions", "parameters", "checkpoint"]
+    kept += ["inputs", "run_type", "changes"]
+    about = {name: getattr(beside, name) for name in kept}
+    return {**about, "system": system or beside.system, "dataset": data or beside.dataset, "command": command}
 
 
 def _named(sequences: Sequence[str] | None) -> list[str] | None:
@@ -95,11 +176,5 @@ def _named(sequences: Sequence[str] | None) -> list[str] | None:
                 raise UserError(f"--sequences {file}: there is no such file")
             names.append(given)
             continue
-        try:
-            listed = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (OSError, ValueError) as error:
-            raise UserError(f"--sequences {file} is not readable as text; expected one name a line") from error
-        if not listed:
-            raise UserError(f"--sequences {file} names no sequence; expected one name a line")
-        names += listed
+        names += read_names(file, "sequence")
     return list(dict.fromkeys(names))

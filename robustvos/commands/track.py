@@ -1,28 +1,23 @@
-"""``cli.py track``: follow objects through any video, streaming; indexed masks and an overlay video out."""
+"""``cli.py track``: follow objects through any video, streaming; masks, scores and an overlay video out."""
 
 from __future__ import annotations
 
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from tqdm import tqdm
-
-from robustvos.commands.system import load_trained_system
 from robustvos.commands.tool import run_tool
-from robustvos.errors import BadMask, BadPrompt, UserError
-from robustvos.report.draw import overlay
-from robustvos.sam2.prompts import check_prompt
-from robustvos.sam2.tracker import Tracker
-from robustvos.types import Prompt
-from robustvos.video.frames import Frames, open_frames
-from robustvos.video.masks import masks_from_ids, read_indexed_mask, write_indexed_mask
-from robustvos.video.writer import VideoWriter
+from robustvos.errors import BadPrompt, UserError
+from robustvos.files.naming import printable
+from robustvos.files.paths import refuse_dataset_folders, refuse_inputs_as_output, under
 
-_DEFAULT_FPS = 24.0  # of folders, which do not say
+if TYPE_CHECKING:
+    from robustvos.video.frames import Frames
+    from robustvos.video.live import LiveFrames
+
+Format = Literal["png", "coco_rle", "ytvos"]
+"""Of masks: indexed PNGs, run-length codes in one JSON, a tree in YouTube-VOS's layout."""
+_MODEL, _BASE = "sam2", "small"  # without a checkpoint
 
 
 def main(argv: Sequence[str]) -> None:
@@ -31,148 +26,121 @@ def main(argv: Sequence[str]) -> None:
 
 
 def track(
-    video: Path,
+    video: str,
     out: Path,
     box: list[str] | None = None,
     point: list[str] | None = None,
     mask: Path | None = None,
+    frame: int = 0,
+    prompts: Path | None = None,
+    backwards: bool = False,
+    format: Format = "png",
+    compare: str | None = None,
+    limit: int | None = None,
     model: str | None = None,
     sam2: str | None = None,
     ckpt_path: Path | None = None,
     device: str = "auto",
+    overlay: bool = True,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Follow objects that are pointed at in the first frame through a video file or a folder of frames.
+    """Follow objects that are pointed at through a video, a camera or a stream.
 
-    Writes OUT/masks/FRAME.png (indexed, DAVIS palette) and OUT/overlay.mp4. Nothing of an earlier run in OUT is lost:
-    OUT must not hold masks yet.
+    Writes OUT/masks/FRAME.png (indexed, DAVIS palette; --format for others), OUT/scores.csv and OUT/overlay.mp4. Nothing of an
+    earlier run in OUT is lost: OUT must not hold masks yet, nor be or contain what is read.
+
+      cli.py track a.mp4 --box 1:40,30,200,180 --point 2:300,90 --frame 12 --out DIR
+      cli.py track a.mp4 --prompts prompts.jsonl --backwards --out DIR
+      ffmpeg -i IN -f matroska - | cli.py track - --point 320,240 --out DIR
 
     Args:
-        video: Any video file, or a folder of JPEG or PNG frames.
+        video: Any video file; a folder of frames (JPEG, PNG, WebP, BMP, TIFF); the number of a camera; an address
+            (rtsp://, http://); or - for a video on standard input. A camera or stream ends with Ctrl-C, or --limit.
         out: Folder for the results.
-        box: x0,y0,x1,y1 in pixels; repeat it for several objects.
-        point: x,y (inside the object) or x,y,0 (outside of it) in pixels; repeat it for several clicks on one object.
-        mask: PNG with the objects of the first frame; each grey level or palette index but 0 is one.
-        model: A name in configs/model; sam2 is the frozen model. By default moga, or what ckpt_path was trained as.
-        sam2: A name in configs/sam2. By default nano, or what ckpt_path was trained on.
+        box: x0,y0,x1,y1 in pixels, or OBJECT:x0,y0,x1,y1; repeat it for several objects.
+        point: x,y (inside the object) or x,y,0 (outside of it) in pixels; repeat it for several clicks on one object, or
+            write OBJECT:x,y for clicks on several.
+        mask: PNG with the objects; each grey level or palette index but 0 is one.
+        frame: The frame that box, point and mask are for, counted from 0.
+        prompts: Prompt file (JSON lines, docs/annotate.md): any number of objects on any frames, corrections, removals.
+        backwards: Also follow each object from its first prompt back to the beginning of the video.
+        format: png: OUT/masks/FRAME.png; coco_rle: OUT/masks.json; ytvos: OUT/Annotations/VIDEO/FRAME.png and OUT/meta.json.
+        compare: A second system, a name in configs/model, on the same base: its masks and scores go to OUT/NAME, and both are
+            seen side by side in OUT/compare.mp4.
+        limit: Stop after so many frames.
+        model: A name in configs/model. By default sam2, the frozen model, or what ckpt_path was trained as.
+        sam2: A name in configs/sam2. By default small, which is for real video; nano with an adapter (--model), since the one
+            shipped is for nano; or what ckpt_path was trained on.
         ckpt_path: Trained adapter, of a run or exported; by default the one that is shipped with the base.
         device: cpu, cuda, or auto.
+        overlay: Write OUT/overlay.mp4; false leaves it out, which saves the time of drawing and encoding it.
+        settings: Of system and base, one by one.
     """
-    place = _device(device)
-    frames = open_frames(video)
-    prompts = first_prompts(frames, box or [], point or [], mask)
-    masks, overlaid = out / "masks", out / "overlay.mp4"
-    if masks.is_dir() and any(masks.iterdir()):
-        raise UserError(f"{masks} already holds masks; choose another --out, or remove it")
-    system = load_trained_system(model, sam2, ckpt_path).to(place)
-    with _parts_of(out) as parts:
-        tracker = Tracker(system.model, num_frames=len(frames))
-        restore = (lambda frame: frame) if system.restorer is None else system.restorer
-        _stream(frames, prompts, tracker, restore, parts / masks.name, parts / overlaid.name)
-        if masks.is_dir():
-            masks.rmdir()
-        for path in (masks, overlaid):
-            (parts / path.name).replace(path)
-    if system.base == "nano" and ckpt_path is None:
-        print("nano has seen drawn shapes alone; for real video take published weights: --sam2 sam2.1_hiera_t")
-    print(f"{len(frames)} frames, {len(prompts)} object(s), {system.name} on {system.base}: {masks}, {overlaid}")
+    from robustvos.commands.closing import after_tracking
+    from robustvos.commands.track_follow import Follower
+    from robustvos.commands.track_outputs import COMPARED, MASKS_OF, META, OVERLAY, SCORES
+    from robustvos.commands.track_prompts import Typed
+    from robustvos.commands.tracking import check_frames, compared, name_of, parts_of, put, stream, usable_device
+    from robustvos.systems.loading import load_system
+    from robustvos.systems.zoo import base_notice
+    from robustvos.video.frames import open_frames
+    from robustvos.video.live import LiveFrames, is_live, open_live
+
+    place = usable_device(device)
+    live = is_live(video)
+    _check_options(live, backwards, limit)
+    refuse_inputs_as_output(out, [None if live else video, mask, prompts, ckpt_path])
+    refuse_dataset_folders(out)
+    frames: Frames | LiveFrames = open_live(video) if live else open_frames(video)
+    notes = () if isinstance(frames, LiveFrames) else frames.notes
+    prompted = Typed(box or [], point or [], mask, frame, prompts).read(frames.size, video, notes)
+    length = None if isinstance(frames, LiveFrames) else min(len(frames), limit or len(frames))
+    check_frames(prompted, length, video)
+    made = [MASKS_OF[format], SCORES, *([META] if format == "ytvos" else []), *([OVERLAY] if overlay else [])]
+    made += [] if compare is None else [compare, *([COMPARED] if overlay else [])]
+    _refuse_earlier(out, [MASKS_OF[format], *([] if compare is None else [compare])])
+    for note in notes:
+        print(printable(f"{video}: {note}"))
+    model, sam2 = _chosen(model, sam2, ckpt_path)
+    system = load_system(model, sam2=sam2, checkpoint=ckpt_path, settings=settings).to(place)
+    print(printable(base_notice(system.sam2.variant, adapted=ckpt_path is not None)), flush=True)
+    followers = [Follower(system, prompted, length)]
+    if compare is not None:
+        followers.append(Follower(compared(compare, system, sam2, settings).to(place), prompted, length))
+    if backwards and not isinstance(frames, LiveFrames):
+        for follower in followers:
+            follower.look_back(frames)
+    with parts_of(out) as parts:
+        count = stream(frames, limit, followers, parts, format, name_of(video), overlay)
+        if count <= prompted.last_frame:
+            raise BadPrompt(
+                f"{video} ended after {count} frames, before frame {prompted.last_frame}, which is prompted; check --frame"
+            )
+        for name in made:
+            put(parts / name, under(out, name))
+    done = f"{count} frames, {len(prompted.object_ids)} object(s), {system.name} on {system.sam2.variant}: "
+    print(printable(done + ", ".join(str(out / name) for name in made)))
+    if not live:
+        print(printable(after_tracking(Path(video), out)))
 
 
-@contextmanager
-def _parts_of(out: Path) -> Iterator[Path]:
-    """A folder inside ``out`` for what is not finished; goes with the block, and ``out`` too if it holds nothing else."""
-    existed = out.exists()
-    parts = out / f".{uuid.uuid4().hex}.tmp"
-    try:
-        parts.mkdir(parents=True)
-        yield parts
-    except OSError as error:
-        raise UserError(
-            f"cannot write {out}: {error.strerror or error}; free space there or choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
-        if not existed and out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
+def _check_options(live: bool, backwards: bool, limit: int | None) -> None:
+    if live and backwards:
+        raise UserError("--backwards needs a file or a folder: a stream cannot be read from its end")
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: give at least 1 frame")
 
 
-def _device(name: str) -> torch.device:
-    try:
-        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name} cannot be used here; give cpu, cuda, or auto") from error
-    return place
+def _refuse_earlier(out: Path, names: Iterable[str]) -> None:
+    for name in names:
+        place = out / name
+        if place.is_file() or (place.is_dir() and any(place.iterdir())):
+            raise UserError(f"{place} already holds masks; choose another --out, or remove it")
 
 
-def first_prompts(frames: Frames, boxes: Sequence[str], points: Sequence[str], mask: Path | None) -> list[Prompt]:
-    """Prompts of the first frame from what was typed, checked against it.
-
-    Raises:
-        BadPrompt: If nothing, or a mixture that cannot be meant, was given; a number cannot be read; or a point or box
-            lies outside of the frame.
-        BadMask: If the mask is not of the frame's size, or marks no pixel.
-    """
-    if mask is not None:
-        if boxes or points:
-            raise BadPrompt("--mask says it all: give it without --box and --point")
-        return _mask_prompts(mask, frames)
-    if not boxes and not points:
-        raise BadPrompt("nothing to follow: point at it with --box x0,y0,x1,y1, --point x,y or --mask first.png")
-    if len(boxes) > 1 and points:
-        raise BadPrompt("--point refines one object; with several --box it is not clear which: leave the points out")
-    prompts = _typed_prompts(boxes, points)
-    for prompt in prompts:
-        check_prompt(prompt, frames.size)
-    return prompts
-
-
-def _typed_prompts(boxes: Sequence[str], points: Sequence[str]) -> list[Prompt]:
-    clicks = [_numbers(text, (2, 3), "--point x,y or x,y,0") for text in points]
-    if any(len(click) == 3 and click[2] not in (0, 1) for click in clicks):
-        raise BadPrompt("the third number of --point is 1 inside the object, 0 outside of it")
-    coordinates = torch.tensor([click[:2] for click in clicks]) if clicks else None
-    labels = torch.tensor([int(click[2]) if len(click) == 3 else 1 for click in clicks]) if clicks else None
-    corners = [torch.tensor(_numbers(text, (4,), "--box x0,y0,x1,y1")) for text in boxes]
-    if not corners:
-        return [Prompt(1, points=coordinates, labels=labels)]
-    return [Prompt(i, box=corner, points=coordinates, labels=labels) for i, corner in enumerate(corners, start=1)]
-
-
-def _mask_prompts(path: Path, frames: Frames) -> list[Prompt]:
-    ids = read_indexed_mask(path)
-    if ids.shape != tuple(frames.size):
-        raise BadMask(
-            f"{path} is {ids.shape[1]} x {ids.shape[0]}, but the frames are {frames.size[1]} x {frames.size[0]} pixels"
-        )
-    object_ids = sorted(int(i) for i in set(ids.flatten().tolist()) - {0})
-    if not object_ids:
-        raise BadMask(f"{path} marks no object: every pixel is 0")
-    return [Prompt(i, mask=m) for i, m in zip(object_ids, masks_from_ids(ids, object_ids), strict=True)]
-
-
-def _numbers(text: str, lengths: tuple[int, ...], form: str) -> list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in lengths:
-        raise BadPrompt(f"cannot read '{text}'; the form is {form}")
-    return numbers
-
-
-def _stream(
-    frames: Frames,
-    prompts: Sequence[Prompt],
-    tracker: Tracker,
-    restore: Callable[[torch.Tensor], torch.Tensor],
-    masks: Path,
-    video: Path,
-) -> None:
-    """Track each frame as restored, write its masks and its overlay, forget it."""
-    fps = getattr(frames, "fps", None) or _DEFAULT_FPS
-    with VideoWriter(video, fps) as writer:
-        for t in tqdm(range(len(frames)), desc="track", unit="frame", disable=None):
-            frame = frames[t]
-            found = tracker.step(restore(frame), prompts if t == 0 else ())
-            write_indexed_mask(found.masks.cpu(), found.object_ids, masks / f"{frames.frame_names[t]}.png")
-            writer.add(overlay(frame, found.masks.cpu(), found.object_ids))
+def _chosen(model: str | None, sam2: str | None, ckpt_path: Path | None) -> tuple[str | None, str | None]:
+    """Names of system and base: what was said, else the defaults; a checkpoint says for itself."""
+    if ckpt_path is not None:
+        return model, sam2
+    model = model or _MODEL
+    return model, sam2 or (_BASE if model == _MODEL else None)

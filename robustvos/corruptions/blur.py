@@ -68,9 +68,10 @@ class ResamplingBlur(Corruption):
         height, width = frame.shape[1:]
         small = max(1, int(height / self.factor[index])), max(1, int(width / self.factor[index]))
         if frame.device.type == "cpu":  # three times faster than torch's
-            for plane, target in zip(frame.numpy(), out.numpy(), strict=True):
-                shrunk = cv2.resize(np.ascontiguousarray(plane), small[::-1], interpolation=cv2.INTER_LINEAR)
-                cv2.resize(shrunk, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+            shrunk = np.empty(small, np.uint8)  # one for all planes, so that it stays in fast memory
+            for plane, target in zip(np.ascontiguousarray(frame.numpy()), out.numpy(), strict=True):
+                cv2.resize(plane, small[::-1], shrunk, interpolation=cv2.INTER_LINEAR)
+                cv2.resize(shrunk, (width, height), target, interpolation=cv2.INTER_LINEAR)
             return
         round_into(out, resampled(frame, small))
 

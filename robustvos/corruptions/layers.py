@@ -53,7 +53,8 @@ class Layers:
     @property
     def shape(self) -> tuple[int, int, int]:
         """``(T, H, W)``."""
-        return self.labels.shape  # type: ignore[return-value]
+        length, height, width = self.labels.shape
+        return length, height, width
 
     def labels_at(self, index: int) -> NDArray[np.uint8]:
         """``(H, W)``, what each pixel of frame ``index`` shows."""
@@ -110,3 +111,6 @@ class DepthLayers:
 def _bands(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Number of the band of each pixel, 0 the nearest."""
     return np.clip(depth * BANDS, 0, BANDS - 1).astype(np.uint8)
+
+
+AnyLayers = Layers | DepthLayers

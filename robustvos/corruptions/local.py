@@ -10,7 +10,6 @@ order; severity scales them, the preset makes no difference.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -18,14 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustvos.corruptions.base import PRESET_SEVERITY, ClipSpec, Corruption
+from robustvos.corruptions.base import ClipSpec, Corruption, check_layers
 from robustvos.corruptions.blur import MIN_SCALE
-from robustvos.corruptions.clip import FramesAsAsked
-from robustvos.corruptions.layers import DepthLayers, Layers
-from robustvos.errors import UnknownName
+from robustvos.corruptions.layers import Layers
 
 Pixels = NDArray[np.float32]
-AnyLayers = Layers | DepthLayers
 EDGE = 0.7
 """Standard deviation, pixels, by which the borders between layers are softened."""
 PENUMBRA = 0.05
@@ -35,21 +31,15 @@ PENUMBRA = 0.05
 class LocalCorruption(Corruption):
     """A degradation prepared for one clip and its layers.
 
-    Args:
-        clip: The clip.
-        layers: Its things; as many frames as the clip is long, of its size.
-
-    Raises:
-        ValueError: If the layers do not fit the clip.
+    Attributes:
+        layers: Those of the clip.
     """
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
+    needs_layers = True
+
+    def __init__(self, clip: ClipSpec) -> None:
         super().__init__(clip)
-        if layers.shape != (clip.length, *clip.size):
-            raise ValueError(
-                f"layers {layers.shape} do not fit clip '{clip.name}' of {clip.length} frames of {clip.size}"
-            )
-        self.layers = layers
+        self.layers = check_layers(self.name, clip.layers)
 
     def render(self, frame: Tensor, index: int, out: Tensor) -> None:
         """Corrupt one frame, on the CPU wherever it comes from."""
@@ -79,8 +69,8 @@ class DepthFog(LocalCorruption):
 
     name = "depth_fog"
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(clip, layers)
+    def __init__(self, clip: ClipSpec, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip)
         rng = self.rng("fog")
         self.density = self.profile("density", rng.uniform(1.8, 2.8)) * clip.strength
         self.light = np.float32(rng.uniform(200.0, 245.0))
@@ -107,8 +97,8 @@ class LowLight(LocalCorruption):
 
     name = "low_light"
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(clip, layers)
+    def __init__(self, clip: ClipSpec, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip)
         rng = self.rng("light")
         self.gain = np.float32(rng.uniform(0.12, 0.3) ** clip.strength)
         self.sigma = np.float32(rng.uniform(5.0, 9.0) * clip.strength)
@@ -130,8 +120,8 @@ class LocalBlur(LocalCorruption):
 
     name = "local_blur"
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers, hit: NDArray[np.bool_] | None = None) -> None:
-        super().__init__(clip, layers)
+    def __init__(self, clip: ClipSpec, hit: NDArray[np.bool_] | None = None) -> None:
+        super().__init__(clip)
         sigma = self.rng("blur").uniform(6.0, 10.0) * clip.strength * max(clip.scale, MIN_SCALE)
         self.sigma = np.maximum(self.profile("sigma", sigma), 0.5)
         self.hit = self.drawn_things() if hit is None else hit
@@ -152,8 +142,8 @@ class LensDrops(LocalCorruption):
 
     name = "lens_drops"
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
-        super().__init__(clip, layers)
+    def __init__(self, clip: ClipSpec) -> None:
+        super().__init__(clip)
         rng, (height, width) = self.rng("drops"), clip.size
         count = max(1, round(int(rng.integers(5, 10)) * clip.strength))
         self.centre = rng.uniform(size=(count, 2)) * (width, height)
@@ -187,105 +177,23 @@ class Mixed(LocalCorruption):
 
     name = "mixed"
 
-    def __init__(self, clip: ClipSpec, layers: AnyLayers) -> None:
-        super().__init__(clip, layers)
-        rng, count = self.rng("fates"), len(layers.depth)
+    def __init__(self, clip: ClipSpec) -> None:
+        super().__init__(clip)
+        rng, count = self.rng("fates"), len(self.layers.depth)
         fates = np.concatenate([rng.permutation(4) for _ in range(count // 4 + 1)])[:count]
         self.parts: list[LocalCorruption] = [
-            LocalBlur(clip, layers, fates == 1),
-            LowLight(clip, layers, fates == 2),
-            DepthFog(clip, layers, fates == 3),
+            LocalBlur(clip, fates == 1),
+            LowLight(clip, fates == 2),
+            DepthFog(clip, fates == 3),
         ]
         if rng.random() < 0.5:
-            self.parts.append(LensDrops(clip, layers))
+            self.parts.append(LensDrops(clip))
 
     def degrade(self, pixels: Pixels, index: int) -> Pixels:
         """Degrade each thing in its own way."""
         for part in self.parts:
             pixels = part.degrade(pixels, index)
         return pixels
-
-
-LOCAL_CORRUPTIONS: dict[str, type[LocalCorruption]] = {
-    kind.name: kind for kind in (DepthFog, LowLight, LocalBlur, LensDrops, Mixed)
-}
-
-
-def corrupt_locally(
-    frames: Tensor,
-    name: str,
-    layers: AnyLayers,
-    *,
-    clip_name: str,
-    seed: int = 0,
-    severity: float = PRESET_SEVERITY,
-    indices: Sequence[int] | None = None,
-) -> Tensor:
-    """Degrade the things of a clip, each in its own way.
-
-    Args:
-        frames: ``(N, 3, H, W)`` uint8, RGB, on any device.
-        name: Key of :data:`LOCAL_CORRUPTIONS`.
-        layers: Of the whole clip, ``T`` frames.
-        clip_name: Identity of the clip; part of every seed.
-        seed: Seed of the experiment.
-        severity: In (0, 5]; 3 is what the classes say.
-        indices: Index in the clip of each frame; None means ``0 .. N - 1``.
-
-    Returns:
-        ``(N, 3, H, W)`` uint8 on the same device.
-
-    Raises:
-        UnknownName: If there is no such degradation.
-        UserError: If the severity is outside (0, 5].
-        ValueError: If shapes do not fit.
-    """
-    size = int(frames.shape[-2]), int(frames.shape[-1])
-    return _prepared(name, layers, clip_name, seed, severity, size).apply(frames, indices)
-
-
-class LocallyCorruptedFrames(FramesAsAsked):
-    """A video's frames as :func:`corrupt_locally` makes them, each when it is asked for.
-
-    Args:
-        frames: The clean frames, ``(3, H, W)`` uint8 each; may read from disk.
-        name: Key of :data:`LOCAL_CORRUPTIONS`.
-        layers: Of the whole video.
-        clip_name: Identity of the video; part of every seed.
-        seed: Seed of the experiment.
-        severity: In (0, 5]; 3 is what the classes say.
-
-    Raises:
-        UnknownName: If there is no such degradation.
-        UserError: If the severity is outside (0, 5].
-        ValueError: If there are not as many layers as frames.
-    """
-
-    def __init__(
-        self,
-        frames: Sequence[Tensor],
-        name: str,
-        layers: AnyLayers,
-        *,
-        clip_name: str,
-        seed: int = 0,
-        severity: float = PRESET_SEVERITY,
-    ) -> None:
-        if layers.shape[0] != len(frames):
-            raise ValueError(f"{layers.shape[0]} layers for the {len(frames)} frames of '{clip_name}'")
-        super().__init__(frames)
-        self._corruption = _prepared(name, layers, clip_name, seed, severity, layers.shape[1:])
-
-    def _for_size(self, size: tuple[int, int]) -> LocalCorruption:
-        return self._corruption
-
-
-def _prepared(
-    name: str, layers: AnyLayers, clip_name: str, seed: int, severity: float, size: tuple[int, int]
-) -> LocalCorruption:
-    if name not in LOCAL_CORRUPTIONS:
-        raise UnknownName.of("local corruption", name, LOCAL_CORRUPTIONS)
-    return LOCAL_CORRUPTIONS[name](ClipSpec(clip_name, layers.shape[0], size, seed, severity), layers)
 
 
 def random_part(rng: np.random.Generator, count: int) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 
 from robustvos.report import svg
 from robustvos.report.table import Cell, Table, cell_text
@@ -66,7 +67,7 @@ def _bar(x: float, width: int, cell: Cell, axis: svg.Axis, unit: float, slot: in
         f'<rect x="{x:.1f}" y="{top:.1f}" width="{width}" height="{max(0.0, base - top):.1f}" rx="1.5" '
         f'style="fill:{svg.colour(slot)}"/>'
     )
-    return f"<g><title>{svg.escape(tip)}</title>{rectangle}{whisker}</g>"
+    return f"<g><title>{escape(tip)}</title>{rectangle}{whisker}</g>"
 
 
 def _heading(middle: float, heading: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from robustvos.metrics.class_means import CLASS_TAG
-from robustvos.report.compare import class_mean_of
-from robustvos.report.results import RunResult
+from robustvos.evaluation.aggregate import CLASS_TAG
+from robustvos.evaluation.results import RunRecord
+from robustvos.report.compare import cell_of, class_mean_cell
 from robustvos.report.sections import Section
 from robustvos.report.table import Cell, Row, Table
 
@@ -27,7 +27,7 @@ def class_tables(section: Section) -> list[Table]:
 def _class_table(section: Section, metric: str) -> Table:
     table = _by_tag(section, metric, CLASS_TAG, section.tag_values(CLASS_TAG))
     rows = tuple(
-        Row(row.name, (*row.cells, class_mean_of(run.objects, metric)))
+        Row(row.name, (*row.cells, class_mean_cell(run.objects, metric)))
         for row, (_, run) in zip(table.rows, section.runs, strict=True)
     )
     caption = (
@@ -40,20 +40,16 @@ def _class_table(section: Section, metric: str) -> Table:
 
 def _by_tag(section: Section, metric: str, tag: str, values: tuple[str, ...]) -> Table:
     rows = tuple(Row(name, tuple(_cell(run, tag, value, metric) for value in values)) for name, run in section.runs)
-    unit = "in [0, 1], mean over clips" if section.amodal else "in percent, mean over objects"
+    unit = f"in percent, mean over {'clips' if section.amodal else 'objects'}"
     return Table(
         kind="scores",
         title=f"{metric} by {tag}",
-        caption=f"{metric} {unit}, with its 95 % interval (bootstrap over clips).",
+        caption=f"{metric} {unit}, with its 95 % interval (bootstrap over videos).",
         columns=values,
         rows=rows,
         metrics=(metric,) * len(values),
-        percent=not section.amodal,
     )
 
 
-def _cell(run: RunResult, tag: str, value: str, metric: str) -> Cell | None:
-    found = run.by.get(tag, {}).get(value, {}).get(metric)
-    if found is None or not found.clips:
-        return None
-    return Cell(found.mean, found.low, found.high, found.std, found.clips, found.objects)
+def _cell(run: RunRecord, tag: str, value: str, metric: str) -> Cell | None:
+    return cell_of(run.by.get(tag, {}).get(value, {}).get(metric))

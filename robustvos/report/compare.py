@@ -1,46 +1,44 @@
-"""Cells that no run stores: over part of its objects, and between two runs. The statistics are those of the metrics."""
+"""Cells that no run stores: over part of its objects, and between two runs. The statistics are those of the evaluation."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from robustvos.metrics.aggregate import paired_records, protocol_mean
-from robustvos.metrics.class_means import class_mean
+from robustvos.evaluation.aggregate import Estimate, class_mean, mean_of, paired_records
+from robustvos.evaluation.protocol import PROTOCOLS, Averaging
+from robustvos.evaluation.records import ObjectScore
 from robustvos.report.table import Cell
 
-Records = Sequence[Mapping[str, Any]]
+Records = Sequence[ObjectScore]
 
 
-def estimate_by_protocol(objects: Records, metric: str, protocol: str) -> Cell | None:
-    """The mean of :func:`robustvos.metrics.aggregate.protocol_mean` with its interval; None where nothing defines it."""
-    return _cell(protocol_mean(objects, metric, protocol))
+def mean_cell(objects: Records, metric: str, averaging: Averaging) -> Cell | None:
+    """The mean of :func:`robustvos.evaluation.aggregate.mean_of` with its interval; None where nothing defines it."""
+    return cell_of(mean_of(objects, metric, averaging=averaging))
 
 
-def difference_by_protocol(objects: Records, reference: Records, metric: str, protocol: str) -> Cell | None:
+def difference_cell(objects: Records, reference: Records, metric: str, averaging: Averaging) -> Cell | None:
     """The same mean of the differences from a reference, over what both score; None without common ground."""
-    return estimate_by_protocol(paired_records(objects, reference, metric), metric, protocol)
+    return mean_cell(paired_records(objects, reference, metric), metric, averaging)
 
 
-def class_mean_of(objects: Records, metric: str) -> Cell | None:
+def class_mean_cell(objects: Records, metric: str) -> Cell | None:
     """Mean over classes with its interval; None where no object of a class defines it."""
-    return _cell(class_mean(objects, metric))
+    return cell_of(class_mean(objects, metric))
+
+
+def averaging_of(protocol: str) -> Averaging:
+    """What the means of a protocol run over; objects, if it is not known here."""
+    return PROTOCOLS[protocol].averaging if protocol in PROTOCOLS else "objects"
 
 
 def averaged_over(protocol: str) -> str:
-    """What the means of a protocol run over, in words."""
-    if protocol == "release":
-        return "classes or, where there are none, sequences (the protocol release)"
-    return "clips" if protocol == "realvas" else "objects"
+    """The same in words."""
+    return PROTOCOLS[protocol].averaged_over if protocol in PROTOCOLS else "objects"
 
 
-def _cell(found: Mapping[str, float | int | None]) -> Cell | None:
-    if found["mean"] is None:
+def cell_of(found: Estimate | None) -> Cell | None:
+    """An estimate as a cell; None where nothing defines it."""
+    if found is None or not found.known:
         return None
-    mean, low, high, std = (_number(found.get(name)) for name in ("mean", "low", "high", "std"))
-    return Cell(mean, low, high, std, int(found["clips"] or 0), int(found["objects"] or 0))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+    return Cell(found.mean, found.low, found.high, found.std, found.videos, found.objects)

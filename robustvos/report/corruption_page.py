@@ -8,10 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from robustvos.drawing.images import write_png
+from robustvos.files.atomic import atomic_write_text
 from robustvos.report.figures import image_uri
-from robustvos.report.images import write_png
 from robustvos.report.page import environment
-from robustvos.video.atomic import atomic_write_text
 
 _WORDS = {
     "release": "what the published sets contain: colour and noise flicker from frame to frame, fog hangs still",

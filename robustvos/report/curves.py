@@ -16,6 +16,8 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 240, 52, 12, 10, 38
 _POINTS = 300
 _SMOOTH_FROM = 60
 _NOT_CURVES = ("epoch", "hp_metric")
+_FRAMES, _TRAINED, _VALIDATED = "clips/frames", "clips/train", "clips/val"
+_COUNTS = (_FRAMES, _TRAINED, _VALIDATED)  # what a run says of its points
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Chart:
     title: str
     svg: str
     legend: tuple[tuple[int, str], ...]
+    caption: str = ""
 
 
 def find_event_folders(paths: Sequence[Path]) -> list[Path]:
@@ -69,21 +72,75 @@ def read_scalars(folder: Path) -> dict[str, Series]:
 
 
 def training_charts(folders: Sequence[Path], slots: Mapping[str, int] | None = None) -> list[Chart]:
-    """One chart per scalar, a line per run; losses first, then by name.
+    """One chart per scalar, a line per run; the main metric first. Where the length of clips changed stands a mark.
+
+    Scores are in percent, as in tables.
 
     Args:
         folders: Folders with event files.
         slots: Colour slot of runs whose colour is settled (a run named like a system shares its colour).
     """
     by_tag: dict[str, list[Series]] = {}
+    counts: dict[str, dict[str, Series]] = {tag: {} for tag in _COUNTS}
     for name, folder in zip(run_names(folders), folders, strict=True):
         for tag, series in read_scalars(folder).items():
-            by_tag.setdefault(tag, []).append(Series(name, series.steps, series.values))
+            if tag in _COUNTS:
+                counts[tag][name] = series
+            else:
+                scale = 100.0 if _is_score(tag) else 1.0
+                values = tuple(scale * value for value in series.values)
+                by_tag.setdefault(tag, []).append(Series(name, series.steps, values))
     assigned = dict(slots or {})
     for name in sorted({series.run for group in by_tag.values() for series in group}):
         assigned.setdefault(name, max(assigned.values(), default=0) + 1)
-    order = sorted(by_tag, key=lambda tag: ("loss" not in tag, "train" not in tag, tag))
-    return [line_chart(tag, by_tag[tag], assigned) for tag in order]
+    marks = length_changes(list(counts[_FRAMES].values()))
+    return [
+        line_chart(
+            tag,
+            by_tag[tag],
+            assigned,
+            marks=marks if tag.startswith(("train/", "val/")) else (),
+            caption=_clips_of(tag, by_tag[tag], counts),
+        )
+        for tag in sorted(by_tag, key=_place)
+    ]
+
+
+def _place(tag: str) -> tuple[int, int, str]:
+    """The metric that tables lead with comes first, then the other scores of validation, the loss, its parts, the rest."""
+    metrics = ("val/J&F", "val/mIoU", "val/J", "val/F")
+    groups = ("val/", "frames/", "train/loss", "train/")
+    group = next((number for number, start in enumerate(groups) if tag.startswith(start)), len(groups))
+    return group, metrics.index(tag) if tag in metrics else len(metrics), tag
+
+
+def length_changes(lengths: Sequence[Series]) -> list[tuple[float, str]]:
+    """Steps from which clips have another length, and how long they then are.
+
+    >>> length_changes([Series("moga", (0.0, 10.0, 20.0, 30.0), (8.0, 8.0, 16.0, 16.0))])
+    [(20.0, '16 frames')]
+    """
+    changes = {}
+    for series in lengths:
+        for before, value, step in zip(series.values, series.values[1:], series.steps[1:]):
+            if value != before:
+                changes[step] = f"{value:g} frames"
+    return sorted(changes.items())
+
+
+def _clips_of(tag: str, group: Sequence[Series], counts: Mapping[str, Mapping[str, Series]]) -> str:
+    """The unit of scores, and how many clips a point is of, as its run logged it."""
+    of = counts[_VALIDATED if tag.startswith("val/") else _TRAINED] if tag.startswith(("val/", "train/")) else {}
+    numbers = sorted({value for series in group if series.run in of for value in of[series.run].values})
+    unit = ["in percent"] if _is_score(tag) else []
+    if numbers:
+        text = f"{numbers[0]:g}" if len(numbers) == 1 else f"{numbers[0]:g} to {numbers[-1]:g}"
+        unit.append(f"a point is of {text} clip{'' if numbers[-1] == 1 else 's'}")
+    return "; ".join(unit)
+
+
+def _is_score(tag: str) -> bool:
+    return tag.startswith("val/")
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:
@@ -103,11 +160,27 @@ def run_names(folders: Sequence[Path]) -> list[str]:
     return [str(folder) for folder in folders]
 
 
-def line_chart(title: str, series: Sequence[Series], slots: Mapping[str, int]) -> Chart:
+def line_chart(
+    title: str,
+    series: Sequence[Series],
+    slots: Mapping[str, int],
+    *,
+    axis: str = "step",
+    marks: Sequence[tuple[float, str]] = (),
+    caption: str = "",
+) -> Chart:
     """One scalar of several runs over training steps.
 
     A noisy line of more than 60 points is drawn twice: thin as logged, bold as a centred moving mean. A lone point is a
     dot.
+
+    Args:
+        title: What is drawn.
+        series: At least one.
+        slots: Colour slot of each run.
+        axis: What runs to the right.
+        marks: Places where something changed, and what it became: upright lines.
+        caption: How to read it, beside the legend.
     """
     first, last = min(s.steps[0] for s in series), max(s.steps[-1] for s in series)
     first, last = (first, last) if first < last else (0.0, last or 1.0)
@@ -123,7 +196,11 @@ def line_chart(title: str, series: Sequence[Series], slots: Mapping[str, int]) -
         if x_axis.low <= tick <= x_axis.high:
             parts.append(svg.text(x_axis(tick), _HEIGHT - _BOTTOM + 16, svg.short(tick)))
     parts.append(svg.line(_LEFT, _HEIGHT - _BOTTOM, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis"))
-    parts.append(svg.text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, "step"))
+    parts.append(svg.text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, axis))
+    for place, text in marks:
+        if first <= place <= last:
+            parts.append(svg.line(x_axis(place), _TOP, x_axis(place), _HEIGHT - _BOTTOM, "mark"))
+            parts.append(svg.text(x_axis(place) + 3, _TOP + 9, text, "start"))
     for one in series:
         if len(one.values) == 1:
             x, y, colour = x_axis(one.steps[0]), y_axis(one.values[0]), svg.colour(slots[one.run])
@@ -134,9 +211,9 @@ def line_chart(title: str, series: Sequence[Series], slots: Mapping[str, int]) -
         if noisy:
             parts.append(_polyline(_bucket(one), x_axis, y_axis, slots[one.run], "raw"))
         parts.append(_polyline(_bucket(smooth if noisy else one), x_axis, y_axis, slots[one.run], "curve"))
-    description = f"Line chart: {title} over training steps of {', '.join(s.run for s in series)}"
+    description = f"Line chart: {title} over {axis} of {', '.join(s.run for s in series)}"
     legend = tuple((slots[s.run], s.run) for s in series)
-    return Chart(title, svg.document(_WIDTH, _HEIGHT, parts, description), legend)
+    return Chart(title, svg.document(_WIDTH, _HEIGHT, parts, description), legend, caption)
 
 
 def _polyline(series: Series, x_axis: svg.Axis, y_axis: svg.Axis, slot: int, css: str) -> str:

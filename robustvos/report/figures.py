@@ -11,9 +11,12 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, features
 
+from robustvos.conditions import CLEAN
 from robustvos.errors import UserError
-from robustvos.report.results import RunResult
-from robustvos.report.sections import CLEAN, Section
+from robustvos.evaluation.results import RunRecord
+from robustvos.files.names import check_name
+from robustvos.files.paths import under
+from robustvos.report.sections import Section
 
 _LEADING_GATES, _MOST_GATES = 2, 20
 
@@ -86,7 +89,7 @@ def strip_groups(section: Section) -> list[StripGroup]:
     return groups
 
 
-def clip_score(run: RunResult, clip: str, corruption: str) -> str:
+def clip_score(run: RunRecord, clip: str, corruption: str) -> str:
     """The leading metric of one clip, mean over its objects, e.g. ``J&F 81.2``; empty where it is not defined.
 
     Args:
@@ -96,15 +99,13 @@ def clip_score(run: RunResult, clip: str, corruption: str) -> str:
     """
     name, metric = clip.removesuffix(f"@{corruption}"), run.metrics[0]
     scores = [
-        entry["scores"].get(metric)
-        for entry in run.objects
-        if entry["clip"] == name and entry["tags"].get("corruption", CLEAN) == corruption
+        entry.scores.get(metric) for entry in run.objects if entry.video == name and entry.corruption == corruption
     ]
     known = [score for score in scores if score is not None]
     if not known:
         return ""
     mean = sum(known) / len(known)
-    return f"{metric} {mean:.3f}" if metric.startswith("mIoU") else f"{metric} {100 * mean:.1f}"
+    return f"{metric} {100 * mean:.1f}"
 
 
 def write_strip_figures(groups: Sequence[StripGroup], folder: Path) -> list[Path]:
@@ -117,8 +118,8 @@ def write_strip_figures(groups: Sequence[StripGroup], folder: Path) -> list[Path
         folder: Receives ``<condition>.png``; made if missing.
     """
     # Drawing needs torch, which a report without pictures does without.
-    from robustvos.report.grid import GridRow, labelled_grid
-    from robustvos.report.images import read_image, write_png
+    from robustvos.drawing.grid import GridRow, labelled_grid
+    from robustvos.drawing.images import read_image, write_png
 
     written = []
     for group in groups:
@@ -129,24 +130,26 @@ def write_strip_figures(groups: Sequence[StripGroup], folder: Path) -> list[Path
             if image.shape == truth.shape:
                 rows.append(GridRow(one.system, [image], one.score))
         title = f"{group.condition}: {group.clip}, {frames_text(group.frames)}"
-        written.append(write_png(labelled_grid(rows, title=title), folder / f"{group.condition}.png"))
+        written.append(write_png(labelled_grid(rows, title=title), under(folder, f"{group.condition}.png")))
     return written
 
 
-def find_strips(run: RunResult) -> list[Strip]:
+def find_strips(run: RunRecord) -> list[Strip]:
     """Every finished strip of a run: ``figures/strips/<clip>/{truth.png,prediction.png,strip.json}``.
 
     Raises:
         UserError: If a ``strip.json`` cannot be read or lacks a field; the text names both.
+        UnsafePath: If it names a corruption that cannot be the name of a file.
     """
     root = run.folder / "figures" / "strips"
     strips = []
     for path in sorted(root.rglob("strip.json")):
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            corruption, frames = str(facts.get("corruption") or CLEAN), tuple(int(f) for f in facts["frames"])
+            corruption, frames = facts.get("corruption") or CLEAN, tuple(int(f) for f in facts["frames"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: expected corruption and frames, got {error!r}; test the system again") from error
+        check_name(corruption, f"{path}: corruption")  # a figure is named after it
         clip = path.parent.relative_to(root).as_posix()
         strips.append(Strip(clip, corruption, frames, path.with_name("truth.png"), path.with_name("prediction.png")))
     return strips

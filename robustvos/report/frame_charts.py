@@ -1,4 +1,4 @@
-"""J&F over the frames of the clips, all systems in one chart: how long a system keeps its objects."""
+"""J&F over the frames of the videos, all systems in one chart: how long a system keeps its objects."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from robustvos.conditions import CLEAN
+from robustvos.evaluation.frame_means import FrameMeans, bin_width, difference_points, frame_means, score_points
+from robustvos.evaluation.frame_scores import FrameSeries, by_condition, read_frame_series
 from robustvos.report import svg
-from robustvos.report.frame_means import FrameMeans, bin_width, difference_points, frame_means, score_points
-from robustvos.report.frame_scores import FrameSeries, by_condition, read_frame_series
-from robustvos.report.sections import CLEAN, Section, reference_of
+from robustvos.report.sections import Section, reference_of
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 520, 260, 48, 12, 10, 38
 _BANDS = 3  # more overlapping bands than these cannot be told apart
@@ -44,14 +45,14 @@ def frame_charts(section: Section, slots: Mapping[str, int], reference: str = "s
     for group, chosen in _groups(series).items():
         width = bin_width(frame for one in chosen.values() for s in one for frame in s.frames)
         lines = {name: frame_means(score_points(found), width) for name, found in chosen.items()}
-        charts.append(_chart(f"J&F over frames, {group} clips", {n: m for n, m in lines.items() if m}, slots, False))
+        charts.append(_chart(f"J&F over frames, {group} videos", {n: m for n, m in lines.items() if m}, slots, False))
         gaps = {}
         for name, run in section.runs:
             other = reference_of(section, run, reference)
             if other is not None and name in chosen and other[0] in chosen:
                 gaps[name] = frame_means(difference_points(chosen[name], chosen[other[0]]), width)
         if any(gaps.values()):
-            title = f"Difference from {reference}, {group} clips"
+            title = f"Difference from {reference}, {group} videos"
             charts.append(_chart(title, {n: m for n, m in gaps.items() if m}, slots, True))
     return charts
 
@@ -73,16 +74,16 @@ def _chart(title: str, lines: Mapping[str, FrameMeans], slots: Mapping[str, int]
 
 def _caption(lines: Mapping[str, FrameMeans], banded: bool, difference: bool) -> str:
     longest = max(lines.values(), key=lambda means: means.frames[-1])
-    what = "Points, on the same clips, objects and frames" if difference else "Percent, mean over the objects scored"
+    what = "Points, on the same videos, objects and frames" if difference else "Percent, mean over the objects scored"
     text = f"{what}; {_clips(longest)}"
     if longest.width > 1:
         text += f"; a point is {longest.width} frames"
-    return f"{text}; bands are {'paired ' * difference}95 % intervals over clips." if banded else f"{text}."
+    return f"{text}; bands are {'paired ' * difference}95 % intervals over videos." if banded else f"{text}."
 
 
 def _clips(means: FrameMeans) -> str:
-    most, last = max(means.clips), means.clips[-1]
-    text = f"{most} clip{'' if most == 1 else 's'}"
+    most, last = max(means.videos), means.videos[-1]
+    text = f"{most} video{'' if most == 1 else 's'}"
     return text if last == most else f"{text} at most, {last} on the last frames"
 
 

@@ -51,9 +51,9 @@ def latex_table(table: Table, where: str = "") -> str:
         r"\begin{table}[t]",
         r"\centering\small",
         rf"\caption{{{caption}}}",
-        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        rf"\begin{{tabular}}{{l{'l' * len(table.about)}{'r' * len(table.columns)}}}",
         r"\toprule",
-        _line(["System", *(escape(column) for column in table.columns)]),
+        _line(["System", *(escape(heading) for heading in (*table.about, *table.columns))]),
         *_notes(table),
         r"\midrule",
         *_rows(table),
@@ -75,7 +75,12 @@ def escape(text: str) -> str:
 
 def _notes(table: Table) -> list[str]:
     notes = table.column_notes
-    return [_line(["", *(rf"{{\scriptsize {escape(note)}}}" if note else "" for note in notes)])] if any(notes) else []
+    words = ["" for _ in table.about]
+    return (
+        [_line(["", *words, *(rf"{{\scriptsize {escape(note)}}}" if note else "" for note in notes)])]
+        if any(notes)
+        else []
+    )
 
 
 def _rows(table: Table) -> list[str]:
@@ -90,7 +95,7 @@ def _rows(table: Table) -> list[str]:
             mean = rf"\textbf{{{mean}}}" if is_emphasised(table, index, column) else mean
             # Brackets would be read as an optional argument after a line end, so they stay inside a group.
             cells.append(f"{mean} {{\\scriptsize {spread}}}" if spread else mean)
-        lines.append(_line([name, *cells]))
+        lines.append(_line([name, *map(escape, table.about_of(row)), *cells]))
     return lines
 
 

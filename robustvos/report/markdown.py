@@ -27,14 +27,16 @@ def markdown_table(table: Table) -> str:
         escape(column) + (f"<br>{escape(note)}" if note else "")
         for column, note in zip(table.columns, table.column_notes, strict=True)
     ]
-    lines = [_line(["system", *headings]), _line(["---", *("---:" for _ in headings)])]
+    about = [escape(heading) for heading in table.about]
+    lines = [_line(["system", *about, *headings])]
+    lines.append(_line(["---", *("---" for _ in about), *("---:" for _ in headings)]))
     for index, row in enumerate(table.rows):
         name = f"*{escape(row.name)}* (published)" if row.source else escape(row.name)
         cells = []
         for column, cell in enumerate(row.cells):
             text = escape(cell_text(table, cell))
             cells.append(f"**{text}**" if is_emphasised(table, index, column) else text)
-        lines.append(_line([name, *cells]))
+        lines.append(_line([name, *map(escape, table.about_of(row)), *cells]))
     return "\n".join(lines)
 
 

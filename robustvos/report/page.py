@@ -13,10 +13,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from robustvos.evaluation.results import RunRecord, find_results, load_result
+from robustvos.files.paths import refuse_inputs_as_output, under
 from robustvos.report import svg
 from robustvos.report.bars import bar_chart
 from robustvos.report.class_tables import class_tables
-from robustvos.report.curves import find_event_folders, training_charts
+from robustvos.report.clip_browser import BrowsedClip, browse
+from robustvos.report.curves import Chart, find_event_folders, training_charts
 from robustvos.report.figures import (
     GateFigure,
     StripGroup,
@@ -26,9 +29,11 @@ from robustvos.report.figures import (
     write_strip_figures,
 )
 from robustvos.report.frame_charts import FrameChart, frame_charts
+from robustvos.report.gate_sentences import gate_sentences
 from robustvos.report.latex import latex_document
 from robustvos.report.markdown import markdown_document
-from robustvos.report.results import RunResult, find_results, load_result
+from robustvos.report.occlusion_charts import occlusion_charts
+from robustvos.report.retention import retention_table, severity_charts
 from robustvos.report.sections import Section, make_sections
 from robustvos.report.table import Cell, Table, excludes_zero, is_emphasised, mean_text, spread_text
 from robustvos.report.tables import section_tables
@@ -47,12 +52,17 @@ class SectionView:
     scores: list[Table]
     differences: list[Table]
     published: list[Table]
+    costs: list[Table]
     bars: str
     slots: dict[str, int]
     strips: list[StripGroup]
     gates: list[GateFigure]
     classes: list[Table]
     frame_charts: list[FrameChart]
+    occlusion_charts: list[Chart]
+    retention: Table | None
+    gate_sentences: list[str]
+    clips_worst_first: list[BrowsedClip]
 
     @property
     def telling(self) -> set[str]:
@@ -70,7 +80,17 @@ class SectionView:
     @property
     def clips(self) -> int:
         """Most clips that any run was tested on."""
-        return max(len({entry["clip"] for entry in run.objects}) for _, run in self.section.runs)
+        return max(len({entry.video for entry in run.objects}) for _, run in self.section.runs)
+
+
+Tabled = tuple[Section, list[Table]]
+"""A section and its tables."""
+
+
+def tabled_sections(runs: Sequence[Path], reference: str = "sam2") -> list[Tabled]:
+    """Every ``results.json`` at or beneath ``runs``, in sections of what may share a table; arguments and errors as below."""
+    sections = make_sections([load_result(path) for path in find_results(runs)], reference)
+    return [(section, section_tables(section, reference)) for section in sections]
 
 
 def build_report(
@@ -80,6 +100,7 @@ def build_report(
     title: str = "robustvos report",
     reference: str = "sam2",
     leading: Sequence[Table] = (),
+    tabled: Sequence[Tabled] | None = None,
 ) -> Path:
     """Write ``index.html``, ``tables.md``, ``tables.tex`` and ``tables.csv`` under ``out``.
 
@@ -93,6 +114,7 @@ def build_report(
         title: Heading of the page.
         reference: System that the others are compared with.
         leading: Tables that come first: those of an experiment, whose rows may be of several datasets.
+        tabled: What :func:`tabled_sections` gives, where it is made already.
 
     Returns:
         Path of ``index.html``.
@@ -100,11 +122,15 @@ def build_report(
     Raises:
         DataNotFound: If no ``results.json`` is found; the text says where it looked.
         BadResults: If one cannot be used; the text names file and field.
+        UnsafePath: If ``out`` is or contains one of ``runs``; it may lie in one.
     """
     runs = [Path(path) for path in runs]
-    results = [load_result(path) for path in find_results(runs)]
-    sections = make_sections(results, reference)
-    tabled = [(section, section_tables(section, reference)) for section in sections]
+    refuse_inputs_as_output(out, runs)
+    tabled = tabled_sections(runs, reference) if tabled is None else tabled
+    sections = [section for section, _ in tabled]
+    results = sorted(
+        (run for s in sections for run in (*(r for _, r in s.runs), *s.superseded)), key=lambda run: str(run.path)
+    )
     slots, anchors = system_slots(results, reference), _anchors(sections)
     views = [
         _view(section, tables, slots, reference, anchor)
@@ -118,6 +144,7 @@ def build_report(
             reference=reference,
             leading=leading,
             sections=views,
+            severities=severity_charts(results, system_slots(results, reference)),
             charts=training_charts(find_event_folders(runs), system_slots(results, reference)),
             runs=sorted(results, key=lambda run: (run.dataset, run.protocol, run.system, run.created)),
             superseded=[run for section in sections for run in section.superseded],
@@ -125,16 +152,19 @@ def build_report(
     )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    tabled = [(view.section, [*tables, *view.classes]) for view, (_, tables) in zip(views, tabled, strict=True)]
+    tabled = [
+        (view.section, [*tables, *([view.retention] if view.retention else []), *view.classes])
+        for view, (_, tables) in zip(views, tabled, strict=True)
+    ]
     for view in views:
-        write_strip_figures(view.strips, out / "strips" / view.anchor)
+        write_strip_figures(view.strips, under(out, "strips", view.anchor))
     _write(out / "tables.md", markdown_document(title, tabled, leading))
     _write(out / "tables.tex", latex_document(title, tabled, leading))
     _write(out / "tables.csv", csv_document(tabled, leading))
     return _write(out / "index.html", html)
 
 
-def system_slots(results: Sequence[RunResult], reference: str) -> dict[str, int]:
+def system_slots(results: Sequence[RunRecord], reference: str) -> dict[str, int]:
     """Colour slot of each system, the same in every chart of the page; the reference has slot 0."""
     others = sorted({run.system for run in results} - {reference})
     return {reference: 0, **{system: index for index, system in enumerate(others, start=1)}}
@@ -154,18 +184,24 @@ def _view(
 ) -> SectionView:
     scores = [table for table in tables if table.kind in ("scores", "amodal")]
     slots = _row_slots(section, systems)
+    strips = strip_groups(section)
     return SectionView(
         section=section,
         anchor=anchor,
         scores=scores,
         differences=[table for table in tables if table.kind == "differences"],
         published=[table for table in tables if table.kind == "published"],
+        costs=[table for table in tables if table.kind == "costs"],
         bars=bar_chart(scores[0], [slots[row.name] for row in scores[0].rows]),
         slots=slots,
-        strips=strip_groups(section),
+        strips=strips,
         gates=gate_figures(section),
         classes=class_tables(section),
         frame_charts=frame_charts(section, slots, reference),
+        occlusion_charts=occlusion_charts(section, slots),
+        retention=retention_table(section),
+        gate_sentences=gate_sentences(section),
+        clips_worst_first=browse(section, strips),
     )
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from robustvos.metrics.aggregate import identities
-from robustvos.report.results import RunResult
+from robustvos.conditions import CLEAN
+from robustvos.evaluation.aggregate import identities
+from robustvos.evaluation.results import RunRecord
 
-CLEAN = "clean"
 STRENGTH = ("preset", "severity", "copies")
 """Facts that say how strongly frames are corrupted."""
 
@@ -42,8 +42,8 @@ class Section:
     dataset: str
     protocol: str
     prompt: str
-    runs: tuple[tuple[str, RunResult], ...]
-    superseded: tuple[RunResult, ...] = ()
+    runs: tuple[tuple[str, RunRecord], ...]
+    superseded: tuple[RunRecord, ...] = ()
 
     @property
     def title(self) -> str:
@@ -54,9 +54,9 @@ class Section:
     def facts(self) -> tuple[str, ...]:
         """What else decides the figures, in words; how strongly frames are corrupted only where they are."""
         corrupted = [run for _, run in self.runs if _strength_of(run)]
-        told = (corrupted or [run for _, run in self.runs])[0].facts
+        stored = (corrupted or [run for _, run in self.runs])[0].facts
         hidden = () if corrupted else STRENGTH
-        return tuple(f"{name} {value}" for name, value in told.items() if name not in hidden)
+        return tuple(f"{name} {value}" for name, value in stored.items() if name not in hidden)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -84,13 +84,13 @@ class Section:
         return tuple(sorted(values, key=lambda v: (order.index(v) if v in order else len(order), v)))
 
 
-def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Section]:
+def make_sections(runs: Sequence[RunRecord], reference: str = "sam2") -> list[Section]:
     """One section for each dataset, protocol, prompt and whatever else decides figures, that with most runs first.
 
     The reference leads each. A system tested again with the same base, seed and weights, on all that an earlier run holds,
     is shown by its newest run.
     """
-    alike: dict[tuple[str, ...], dict[str, list[RunResult]]] = {}
+    alike: dict[tuple[str, ...], dict[str, list[RunRecord]]] = {}
     for run in runs:
         others = {name: value for name, value in run.facts.items() if name not in STRENGTH}
         key = (run.dataset, run.protocol, run.prompt, str(run.skip_first_last), _as_text(others))
@@ -105,13 +105,13 @@ def make_sections(runs: Sequence[RunResult], reference: str = "sam2") -> list[Se
     return sorted(sections, key=lambda section: -len(section.runs))
 
 
-def _strength_of(run: RunResult) -> str:
+def _strength_of(run: RunRecord) -> str:
     """Of its corruptions; empty if it has none."""
-    told = {name: value for name, value in run.facts.items() if name in STRENGTH}
-    return _as_text(told) if set(run.by.get("corruption", {})) - {CLEAN} else ""
+    strength = {name: value for name, value in run.facts.items() if name in STRENGTH}
+    return _as_text(strength) if set(run.by.get("corruption", {})) - {CLEAN} else ""
 
 
-def _with_clean(by_strength: Mapping[str, list[RunResult]]) -> list[list[RunResult]]:
+def _with_clean(by_strength: Mapping[str, list[RunRecord]]) -> list[list[RunRecord]]:
     """Groups by strength; runs on clean frames alone join the others where these are of one strength."""
     if len(by_strength) == 2 and "" in by_strength:
         return [[run for group in by_strength.values() for run in group]]
@@ -122,7 +122,7 @@ def _as_text(facts: Mapping[str, str]) -> str:
     return json.dumps(dict(facts), sort_keys=True)
 
 
-def reference_of(section: Section, run: RunResult, reference: str) -> tuple[str, RunResult] | None:
+def reference_of(section: Section, run: RunRecord, reference: str) -> tuple[str, RunRecord] | None:
     """Name and run of the reference system that a run is compared with; None for the reference itself, or without one.
 
     It has the run's base and weights. Of several, that of the run's seed, then that with most objects in common.
@@ -138,8 +138,8 @@ def reference_of(section: Section, run: RunResult, reference: str) -> tuple[str,
     return max(rivals)[3:] if rivals else None  # places differ, so that runs are never compared
 
 
-def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[RunResult]]:
-    kept: dict[tuple[object, ...], list[tuple[RunResult, set[object]]]] = {}
+def _newest(runs: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:
+    kept: dict[tuple[object, ...], list[tuple[RunRecord, set[tuple[str, int, str]]]]] = {}
     superseded = []
     for run in sorted(runs, key=lambda run: (run.created, str(run.path)), reverse=True):
         newer = kept.setdefault((run.system, run.base, run.base_hash, run.restorer_hash, run.seed, run.checkpoint), [])
@@ -151,12 +151,12 @@ def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[RunResult]
     return [run for runs_of_one in kept.values() for run, _ in runs_of_one], superseded
 
 
-def _weights(run: RunResult) -> list[str]:
+def _weights(run: RunRecord) -> list[str]:
     """The first digits of what was loaded before any training: base and restorer."""
     return [hash_[:6] for hash_ in (run.base_hash, run.restorer_hash) if hash_]
 
 
-def _names(runs: Sequence[RunResult]) -> list[str]:
+def _names(runs: Sequence[RunRecord]) -> list[str]:
     """The system's name, and of base, weights, seed and folder as many as are needed to tell rows apart."""
     details = (
         lambda run: run.system,

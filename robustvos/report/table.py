@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from robustvos.report.significance import p_text
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -16,26 +18,36 @@ class Cell:
         mean: The figure.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        std: Standard deviation over clips.
-        clips: Clips behind it; 0 if unknown.
+        std: Standard deviation over videos.
+        videos: Videos behind it; 0 if unknown.
         objects: Objects behind it; 0 if unknown.
+        p: Of a paired difference: Wilcoxon's, corrected over conditions.
     """
 
     mean: float
     low: float = math.nan
     high: float = math.nan
     std: float = math.nan
-    clips: int = 0
+    videos: int = 0
     objects: int = 0
+    p: float = math.nan
 
 
 @dataclass(frozen=True)
 class Row:
-    """One system's figures; ``source`` is empty for what was measured, else the publication it was copied from."""
+    """One system's figures.
+
+    Attributes:
+        name: Of the system.
+        cells: A figure a column.
+        source: Empty for what was measured, else the publication it was copied from.
+        about: Words about the system, one for each heading of :attr:`Table.about`.
+    """
 
     name: str
     cells: tuple[Cell | None, ...]
     source: str = ""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,37 +55,43 @@ class Table:
     """Rows of systems, columns of conditions or metrics.
 
     Attributes:
-        kind: ``scores``, ``differences``, ``amodal`` or ``published``.
+        kind: ``scores``, ``differences``, ``amodal``, ``published`` or ``costs`` (whole numbers).
         title: One line.
         caption: What the figures are and how to read them.
         columns: Heading of each column, without the first one (the system).
         rows: The figures; each row has one cell per column, None where there is nothing.
         metrics: Metric of each column.
         percent: Show as percentages with one decimal, else as fractions with three.
-        spread: What follows the mean: a 95 % interval, a standard deviation, or nothing.
+        spread: What follows the mean: a 95 % interval, a standard deviation, both, or nothing where they are unknown.
+        about: Headings of words between a system's name and its figures.
     """
 
-    kind: Literal["scores", "differences", "amodal", "published"]
+    kind: Literal["scores", "differences", "amodal", "published", "costs"]
     title: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     metrics: tuple[str, ...]
     percent: bool = True
-    spread: Literal["interval", "std"] = "interval"
+    spread: Literal["interval", "std", "both"] = "interval"
+    about: tuple[str, ...] = ()
+
+    def about_of(self, row: Row) -> tuple[str, ...]:
+        """What is said of a row's system under each heading of ``about``; a dash where nothing is known."""
+        return tuple(text or "-" for text in (row.about or ("",) * len(self.about))) if self.about else ()
 
     @property
     def column_notes(self) -> tuple[str, ...]:
-        """Clips behind each column, e.g. ``12 clips`` or ``9-12 clips``; empty where unknown."""
-        return tuple(_clips_note([row.cells[i] for row in self.rows]) for i in range(len(self.columns)))
+        """Videos behind each column, e.g. ``12 videos`` or ``9-12 videos``; empty where unknown."""
+        return tuple(_videos_note([row.cells[i] for row in self.rows]) for i in range(len(self.columns)))
 
 
-def _clips_note(cells: Sequence[Cell | None]) -> str:
-    counts = sorted({cell.clips for cell in cells if cell is not None and cell.clips})
+def _videos_note(cells: Sequence[Cell | None]) -> str:
+    counts = sorted({cell.videos for cell in cells if cell is not None and cell.videos})
     if not counts:
         return ""
     text = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
-    return f"{text} clip{'' if counts[-1] == 1 else 's'}"
+    return f"{text} video{'' if counts[-1] == 1 else 's'}"
 
 
 def mean_text(table: Table, cell: Cell | None) -> str:
@@ -87,7 +105,7 @@ def mean_text(table: Table, cell: Cell | None) -> str:
 
 
 def spread_text(table: Table, cell: Cell | None) -> str:
-    """What follows the mean: ``[75.1, 82.0]``, ``± 0.217``, or nothing where it is unknown.
+    """What follows the mean: ``[75.1, 82.0]``, ``± 0.217``, both, or nothing where it is unknown.
 
     >>> table = Table("scores", "", "", ("fog",), (), ("J",))
     >>> spread_text(table, Cell(0.789, 0.751, 0.82))
@@ -95,11 +113,10 @@ def spread_text(table: Table, cell: Cell | None) -> str:
     """
     if cell is None or math.isnan(cell.mean):
         return ""
-    if table.spread == "std":
-        return "" if math.isnan(cell.std) else f"± {_number(table, cell.std)}"
-    if math.isnan(cell.low) or math.isnan(cell.high):
-        return ""
-    return f"[{_number(table, cell.low)}, {_number(table, cell.high)}]"
+    std = "" if math.isnan(cell.std) else f"± {_number(table, cell.std)}"
+    unknown = math.isnan(cell.low) or math.isnan(cell.high)
+    interval = "" if unknown else f"[{_number(table, cell.low)}, {_number(table, cell.high)}] {p_text(cell.p)}".rstrip()
+    return {"std": std, "interval": interval, "both": f"{std} {interval}".strip()}[table.spread]
 
 
 def cell_text(table: Table, cell: Cell | None) -> str:
@@ -110,25 +127,28 @@ def cell_text(table: Table, cell: Cell | None) -> str:
 def is_emphasised(table: Table, row: int, column: int) -> bool:
     """Whether a figure is set bold.
 
-    A difference is, where its interval excludes zero. A score is, where it is the best of at least two measured
-    rows as shown (ties together), if all of them are of as many clips and objects. Published figures never are, and
-    nothing measured competes with them.
+    A difference is, where its interval excludes zero. A score is, where its interval lies above those of all other measured
+    rows, if all of them are of as many clips and objects. Nothing is on a single clip, or without an interval. Published
+    figures never are, and nothing measured competes with them.
     """
     cell = table.rows[row].cells[column]
-    if cell is None or math.isnan(cell.mean) or table.rows[row].source:
+    if cell is None or math.isnan(cell.mean) or math.isnan(cell.low) or cell.videos == 1 or table.rows[row].source:
         return False
     if table.kind == "differences":
         return excludes_zero(cell)
     rivals = [r.cells[column] for r in table.rows if not r.source]
     if differ_in_number(rivals):
         return False
-    shown = [float(mean_text(table, c)) for c in rivals if c is not None and not math.isnan(c.mean)]
-    return len(shown) > 1 and float(mean_text(table, cell)) == max(shown)
+    others = [
+        c for r, c in zip((r for r in table.rows if not r.source), rivals, strict=True) if r is not table.rows[row]
+    ]
+    measured = [c for c in others if c is not None and not math.isnan(c.mean)]
+    return bool(measured) and all(cell.low > c.high for c in measured)
 
 
 def differ_in_number(cells: Sequence[Cell | None]) -> bool:
     """Whether figures are of different numbers of clips or objects, so that none is better than another."""
-    return len({(c.clips, c.objects) for c in cells if c is not None and not math.isnan(c.mean)}) > 1
+    return len({(c.videos, c.objects) for c in cells if c is not None and not math.isnan(c.mean)}) > 1
 
 
 def excludes_zero(cell: Cell | None) -> bool:
@@ -139,5 +159,7 @@ def excludes_zero(cell: Cell | None) -> bool:
 def _number(table: Table, value: float) -> str:
     if math.isnan(value):
         return "-"
+    if table.kind == "costs":
+        return f"{value:,.0f}"
     sign = "+" if table.kind == "differences" else ""
     return f"{value * 100:{sign}.1f}" if table.percent else f"{value:{sign}.3f}"

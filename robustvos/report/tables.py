@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
-from robustvos.report.compare import averaged_over, difference_by_protocol, estimate_by_protocol
+from robustvos.conditions import CLEAN
+from robustvos.evaluation.aggregate import paired_records
+from robustvos.evaluation.records import ObjectScore
+from robustvos.evaluation.results import Estimate, RunRecord
+from robustvos.report.compare import averaged_over, averaging_of, cell_of, difference_cell, mean_cell
 from robustvos.report.published import Published, published_for
-from robustvos.report.results import Estimate, RunResult
-from robustvos.report.sections import CLEAN, Section, reference_of
+from robustvos.report.sections import Section, reference_of
+from robustvos.report.significance import holm, signed_rank_p
 from robustvos.report.table import Cell, Row, Table
 from robustvos.report.text import format_conditions, format_table
 
+INPUTS_AND_RUN_TYPE = ("Inputs", "Run type")
+"""Words about the systems of amodal tables, as in the Real-VAS paper's Table 4."""
 CORRUPTED_MEAN = "corrupted mean"
 ALL = "all"
 # The paper tables its three kinds of containment as one.
-_PARTS = {"containment": ("containment", "surface", "articulated", "mobile")}
+CATEGORY_PARTS = {"containment": ("containment", "surface", "articulated", "mobile")}
 _AMODAL_CAPTION = (
-    "Mean ± standard deviation over clips: whole clip (mIoU), occluded frames (fo), fully occluded frames (ffo), "
-    "hidden pixels only (occ). A clip that does not define a metric is left out of it; clips behind each column are "
-    "counted under its name."
+    "In percent: mean ± standard deviation over clips [95 % interval of the mean, bootstrap over clips]. mIoU: all frames; "
+    "_fo: occluded frames; _ffo: fully occluded frames; _occ: hidden pixels only. A clip that does not define a metric is "
+    "left out of it; clips behind each column are counted under its name."
 )
+_MEASURED = ("scores", "differences", "amodal")
+_ALL_CLIPS = "All clips"
+_GROUPS = {"category": "Category", "occlusion": "Occlusion", "frames_hidden": "Frames fully hidden"}
+"""Tags that amodal figures are grouped by, and what tables call them."""
 
 
-def terminal_text(section: Section, reference: str = "sam2") -> str:
-    """The measured figures of a section, narrow enough for a terminal; amodal sections have one table per category."""
+def terminal_text(section: Section, reference: str = "sam2", tables: Sequence[Table] | None = None) -> str:
+    """The measured figures of a section, narrow enough for a terminal; amodal sections have one table per category.
+
+    Args:
+        section: The section.
+        reference: System that the others are compared with.
+        tables: Its :func:`section_tables`, where they are made already.
+    """
+    tables = section_tables(section, reference) if tables is None else tables
+    measured = [table for table in tables if table.kind in _MEASURED]
     if section.amodal:
-        tables = [*amodal_tables(section), amodal_difference_table(section, reference)]
-        return "\n\n".join(format_table(table) for table in tables if table is not None)
-    scores = [score_table(section, metric) for metric in section.metrics]
-    differences = [difference_table(section, metric, reference) for metric in section.metrics]
-    heading = f"{section.title}\nmeans over {averaged_over(section.protocol)} in percent, 95 % intervals over clips"
-    if any(differences):
+        return "\n\n".join(format_table(table) for table in measured)
+    scores, differences = ([table for table in measured if table.kind == kind] for kind in ("scores", "differences"))
+    heading = f"{section.title}\nmeans over {averaged_over(section.protocol)} in percent, 95 % intervals over videos"
+    if differences:
         heading += f"; difference: from {reference}, paired"
-    return f"{heading}\n{format_conditions(scores, [table for table in differences if table is not None])}"
+    return f"{heading}\n{format_conditions(scores, differences)}"
 
 
 def section_tables(section: Section, reference: str = "sam2") -> list[Table]:
@@ -46,7 +63,33 @@ def section_tables(section: Section, reference: str = "sam2") -> list[Table]:
     else:
         tables = [score_table(section, metric) for metric in section.metrics]
         tables += [difference_table(section, metric, reference) for metric in section.metrics]
-    return [table for table in tables if table is not None] + published_tables(section)
+    return [table for table in [*tables, cost_table(section)] if table is not None] + published_tables(section)
+
+
+def cost_table(section: Section) -> Table | None:
+    """Parameters, and peak memory of training and test, as in the paper's Table 3; None where no run has kept them."""
+    figures: dict[str, list[float | None]] = {
+        "parameters": [run.parameters.get("total") for _, run in section.runs],
+        "trained": [run.parameters.get("trainable") for _, run in section.runs],
+    }
+    for stage, prefix in (("fit", "fit_"), ("test", "")):
+        for place, where in (("device", "GPU"), ("host", "host")):
+            figures[f"{stage}, {where} MiB"] = [run.memory.get(f"{prefix}{place}") for _, run in section.runs]
+    known = {name: found for name, found in figures.items() if any(value is not None for value in found)}
+    if not known:
+        return None
+    return Table(
+        kind="costs",
+        title="Parameters and memory",
+        caption="Parameters in all and trained; the most memory that one process held in training and in the test.",
+        columns=tuple(known),
+        rows=tuple(
+            Row(name, tuple(None if (value := found[i]) is None else Cell(float(value)) for found in known.values()))
+            for i, (name, _) in enumerate(section.runs)
+        ),
+        metrics=tuple(known),
+        percent=False,
+    )
 
 
 def score_table(section: Section, metric: str) -> Table:
@@ -60,7 +103,7 @@ def score_table(section: Section, metric: str) -> Table:
         title=metric,
         caption=(
             f"{metric} in percent, mean over {averaged_over(section.protocol)}, with its 95 % interval (bootstrap over "
-            "clips)."
+            "videos)."
         ),
         columns=columns,
         rows=tuple(Row(name, tuple(_score(section, run, c, metric) for c in columns)) for name, run in section.runs),
@@ -76,19 +119,20 @@ def difference_table(section: Section, metric: str, reference: str = "sam2") -> 
     columns = _columns(section)
     rows = []
     for name, run, other in _pairs(section, reference):
-        cells = []
+        pairs = []
         for column in columns:
-            mine, theirs = _objects(section, run, column), _objects(section, other, column)
-            cells.append(difference_by_protocol(mine, theirs, metric, section.protocol))
-        rows.append(Row(name, tuple(cells)))
+            pairs.append(paired_records(_objects(section, run, column), _objects(section, other, column), metric))
+        cells = [mean_cell(records, metric, averaging_of(section.protocol)) for records in pairs]
+        rows.append(Row(name, _tested(metric, columns, pairs, cells)))
     if not rows:
         return None
     return Table(
         kind="differences",
         title=f"{metric}: difference from {reference}",
         caption=(
-            f"{metric} minus that of {reference} on the same clips and objects, in points, with its 95 % interval "
-            "(paired bootstrap over clips). Bold: the interval excludes zero."
+            f"{metric} minus that of {reference} on the same videos and objects, in points, with its 95 % interval "
+            "(paired bootstrap over videos) and the p of Wilcoxon's signed-rank test over videos (Holm over conditions). "
+            "Bold: the interval excludes zero."
         ),
         columns=columns,
         rows=tuple(rows),
@@ -96,28 +140,45 @@ def difference_table(section: Section, metric: str, reference: str = "sam2") -> 
     )
 
 
+def _tested(
+    metric: str, columns: Sequence[str], pairs: Sequence[Sequence[ObjectScore]], cells: Sequence[Cell | None]
+) -> tuple[Cell | None, ...]:
+    """Differences with their p; means over conditions are no conditions of their own, and are not tested with them."""
+    raw = [
+        math.nan if column in (CORRUPTED_MEAN, ALL) and len(columns) > 1 else signed_rank_p(records, metric)
+        for column, records in zip(columns, pairs, strict=True)
+    ]
+    return tuple(None if cell is None else replace(cell, p=p) for cell, p in zip(cells, holm(raw), strict=True))
+
+
 def amodal_tables(section: Section) -> list[Table]:
-    """Systems by amodal metrics, mean and standard deviation over clips: all clips, then each category."""
-    groups: list[tuple[str, list[Mapping[str, Estimate]]]] = [(ALL, [run.overall for _, run in section.runs])]
-    for category in section.tag_values("category"):
-        groups.append((category, [run.by.get("category", {}).get(category, {}) for _, run in section.runs]))
+    """Systems by amodal metrics: all clips, then by category, by severity of the occlusion and by frames hidden."""
+    groups: list[tuple[str, list[Mapping[str, Estimate]]]] = [(_ALL_CLIPS, [run.overall for _, run in section.runs])]
+    for tag, name in _GROUPS.items():
+        for value in section.tag_values(tag):
+            groups.append((f"{name}: {value}", [run.by.get(tag, {}).get(value, {}) for _, run in section.runs]))
     metrics = section.metrics
     return [
         Table(
             kind="amodal",
-            title="All clips" if category == ALL else f"Category: {category}",
-            caption=_AMODAL_CAPTION if category == ALL else "",
+            title=title,
+            caption=_AMODAL_CAPTION if title == _ALL_CLIPS else "",
             columns=metrics,
             rows=tuple(
-                Row(name, tuple(_cell(group.get(metric)) for metric in metrics))
-                for (name, _), group in zip(section.runs, estimates, strict=True)
+                Row(name, tuple(cell_of(group.get(metric)) for metric in metrics), about=about_run(run))
+                for (name, run), group in zip(section.runs, estimates, strict=True)
             ),
             metrics=metrics,
-            percent=False,
-            spread="std",
+            spread="both",
+            about=INPUTS_AND_RUN_TYPE if title == _ALL_CLIPS else (),
         )
-        for category, estimates in groups
+        for title, estimates in groups
     ]
+
+
+def about_run(run: RunRecord) -> tuple[str, ...]:
+    """Inputs and run type, for :attr:`robustvos.report.table.Row.about`; none where the run does not say."""
+    return (run.inputs, run.run_type) if run.inputs or run.run_type else ()
 
 
 def amodal_difference_table(section: Section, reference: str = "sam2") -> Table | None:
@@ -126,7 +187,7 @@ def amodal_difference_table(section: Section, reference: str = "sam2") -> Table 
         Row(
             name,
             tuple(
-                difference_by_protocol(run.objects, other.objects, metric, section.protocol)
+                difference_cell(run.objects, other.objects, metric, averaging_of(section.protocol))
                 for metric in section.metrics
             ),
         )
@@ -138,13 +199,12 @@ def amodal_difference_table(section: Section, reference: str = "sam2") -> Table 
         kind="differences",
         title=f"Difference from {reference}",
         caption=(
-            f"Score minus that of {reference} on the same clips and objects, with its 95 % interval (paired bootstrap "
-            "over clips). Bold: the interval excludes zero."
+            f"Score minus that of {reference} on the same videos and objects, in points, with its 95 % interval "
+            "(paired bootstrap over videos). Bold: the interval excludes zero."
         ),
         columns=section.metrics,
         rows=tuple(rows),
         metrics=section.metrics,
-        percent=False,
     )
 
 
@@ -158,7 +218,7 @@ def _published_table(section: Section, published: Published) -> Table:
     measured: tuple[Row, ...] = ()
     if published.main and not objection:
         measured = tuple(
-            Row(name, tuple(_published_cell(run, published, metric) for metric in published.metrics))
+            Row(name, tuple(_published_cell(run, published, m) for m in published.metrics), about=about_run(run))
             for name, run in section.runs
         )
     caption = f"Copied from the {published.paper}{'' if measured else '; not measured here'}."
@@ -177,6 +237,7 @@ def _published_table(section: Section, published: Published) -> Table:
         metrics=published.metrics,
         percent=published.percent,
         spread="std" if published.stds else "interval",
+        about=INPUTS_AND_RUN_TYPE if published.about else (),
     )
 
 
@@ -184,20 +245,20 @@ def _objection(section: Section, published: Published) -> str:
     """Why measured and published figures cannot stand in one table; empty if they can."""
     if section.protocol != published.protocol:
         return f"they were made with the protocol '{published.protocol}', those with '{section.protocol}'"
-    clips = max(len({entry["clip"] for entry in _part(run, published.category)}) for _, run in section.runs)
+    clips = max(len({entry.video for entry in _part(run, published.category)}) for _, run in section.runs)
     if clips != published.clips:
         part = f" of category {published.category}" if published.category else ""
         return f"{clips} clips{part} were tested here, {published.clips} in the paper"
     return ""
 
 
-def _part(run: RunResult, category: str) -> Sequence[Mapping[str, Any]]:
-    wanted = _PARTS.get(category, (category,))
-    return [entry for entry in run.objects if not category or entry["tags"].get("category") in wanted]
+def _part(run: RunRecord, category: str) -> Sequence[ObjectScore]:
+    wanted = CATEGORY_PARTS.get(category, (category,))
+    return [entry for entry in run.objects if not category or entry.tags.get("category") in wanted]
 
 
-def _published_cell(run: RunResult, published: Published, metric: str) -> Cell | None:
-    return estimate_by_protocol(_part(run, published.category), metric, published.protocol)
+def _published_cell(run: RunRecord, published: Published, metric: str) -> Cell | None:
+    return mean_cell(_part(run, published.category), metric, averaging_of(published.protocol))
 
 
 def _columns(section: Section) -> tuple[str, ...]:
@@ -210,31 +271,24 @@ def _columns(section: Section) -> tuple[str, ...]:
     return values if len(set(values) - {CLEAN}) == 1 else (*values, CORRUPTED_MEAN)
 
 
-def _score(section: Section, run: RunResult, column: str, metric: str) -> Cell | None:
-    corrupted_alone = column == CORRUPTED_MEAN and CLEAN in run.by.get("corruption", {})
-    if corrupted_alone or section.protocol == "release":  # what is stored is over objects
-        return estimate_by_protocol(_objects(section, run, column), metric, section.protocol)
+def _score(section: Section, run: RunRecord, column: str, metric: str) -> Cell | None:
+    if column == CORRUPTED_MEAN and CLEAN in run.by.get("corruption", {}):  # no run stores it
+        return mean_cell(_objects(section, run, column), metric, run.averaging)
     if column in (ALL, CORRUPTED_MEAN):
-        return _cell(run.overall.get(metric))
-    return _cell(run.by.get(section.condition_tag or "", {}).get(column, {}).get(metric))
+        return cell_of(run.overall.get(metric))
+    return cell_of(run.by.get(section.condition_tag or "", {}).get(column, {}).get(metric))
 
 
-def _objects(section: Section, run: RunResult, column: str) -> list[Mapping[str, Any]]:
+def _objects(section: Section, run: RunRecord, column: str) -> list[ObjectScore]:
     tag = section.condition_tag
     if column == ALL or tag is None:
         return list(run.objects)
     if column == CORRUPTED_MEAN:
-        return [entry for entry in run.objects if entry["tags"].get(tag, CLEAN) != CLEAN]
-    return [entry for entry in run.objects if entry["tags"].get(tag) == column]
+        return [entry for entry in run.objects if entry.tags.get(tag, CLEAN) != CLEAN]
+    return [entry for entry in run.objects if entry.tags.get(tag) == column]
 
 
-def _pairs(section: Section, reference: str) -> list[tuple[str, RunResult, RunResult]]:
+def _pairs(section: Section, reference: str) -> list[tuple[str, RunRecord, RunRecord]]:
     """Every other system's name and run with the reference run it is compared with."""
     found = [(name, run, reference_of(section, run, reference)) for name, run in section.runs]
     return [(name, run, other[1]) for name, run, other in found if other is not None]
-
-
-def _cell(estimate: Estimate | None) -> Cell | None:
-    if estimate is None or not estimate.clips:
-        return None
-    return Cell(estimate.mean, estimate.low, estimate.high, estimate.std, estimate.clips, estimate.objects)

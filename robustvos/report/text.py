@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from robustvos.report.table import Cell, Table, cell_text, differ_in_number, is_emphasised
 
-_STARS = "* the best of a condition; of a difference: its interval excludes zero"
+_WIDEST = 118
+"""Columns of a terminal that a table may take."""
+_STARS = (
+    "* the best of a condition, its interval above all others; of a difference: its interval excludes zero\n"
+    "  p: Wilcoxon over videos, Holm over conditions"
+)
 
 
 def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()) -> str:
@@ -22,15 +27,16 @@ def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()
         clips or objects, these stand behind their names, and no score is the best.
 
     >>> from robustvos.report.table import Cell, Row
-    >>> rows = (Row("sam2", (Cell(0.5),)), Row("moga", (Cell(0.6),)))
+    >>> rows = (Row("sam2", (Cell(0.5, 0.45, 0.54),)), Row("moga", (Cell(0.6, 0.55, 0.64),)))
     >>> difference = Table("differences", "J", "", ("fog",), (Row("moga", (Cell(0.1, 0.05, 0.15),)),), ("J",))
     >>> print(format_conditions([Table("scores", "J", "", ("fog",), rows, ("J",))], [difference]))
     condition  system                           J
     ---------  ------------  --------------------
-    fog        sam2                          50.0
-               moga                         60.0*
+    fog        sam2             50.0 [45.0, 54.0]
+               moga            60.0 [55.0, 64.0]*
                - difference  +10.0 [+5.0, +15.0]*
-    * the best of a condition; of a difference: its interval excludes zero
+    * the best of a condition, its interval above all others; of a difference: its interval excludes zero
+      p: Wilcoxon over videos, Holm over conditions
     """
     grid = [["condition", "system", *(table.title for table in scores)]]
     for column, condition in enumerate(scores[0].columns):
@@ -52,33 +58,51 @@ def format_conditions(scores: Sequence[Table], differences: Sequence[Table] = ()
 def format_table(table: Table) -> str:
     """Title, headings, one line per system; the best score of a column carries a star.
 
-    In a table of differences the star marks intervals that exclude zero. Published rows say so behind their name.
+    In a table of differences the star marks intervals that exclude zero. Published rows say so behind their name. Where lines
+    would be longer than a terminal is wide, means and their spreads stand under one another.
 
     >>> from robustvos.report.table import Cell, Row
-    >>> rows = (Row("sam2", (Cell(0.5),)), Row("moga", (Cell(0.6),)))
+    >>> rows = (Row("sam2", (Cell(0.5, 0.4, 0.54),)), Row("moga", (Cell(0.6, 0.55, 0.7),)))
     >>> print(format_table(Table("scores", "J", "", ("fog",), rows, ("J",))))
     J
-    system    fog
-    ------  -----
-    sam2     50.0
-    moga    60.0*
+    system                 fog
+    ------  ------------------
+    sam2     50.0 [40.0, 54.0]
+    moga    60.0 [55.0, 70.0]*
     """
     notes = table.column_notes
-    grid = [["system", *table.columns]]
+    grid = [["system", *table.about, *table.columns]]
     if any(notes):
-        grid.append(["", *notes])
+        grid.append(["", *("" for _ in table.about), *notes])
     heading_rows = len(grid)
     for index, row in enumerate(table.rows):
         name = f"{row.name} (published)" if row.source else row.name
-        grid.append([name, *(_marked(table, index, column) for column in range(len(table.columns)))])
-    widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
-    lines = [_line(line, widths) for line in grid]
+        cells = (_marked(table, index, column) for column in range(len(table.columns)))
+        grid.append([name, *table.about_of(row), *cells])
+    left = 1 + len(table.about)
+    if sum(_widths(grid)) + 2 * (len(grid[0]) - 1) > _WIDEST:
+        folded = [half for line in grid[heading_rows:] for half in _folded(line, left)]
+        grid = [*grid[:heading_rows], *folded]
+    widths = _widths(grid)
+    lines = [_line(line, widths, left) for line in grid]
     lines.insert(heading_rows, "  ".join("-" * width for width in widths))
     return "\n".join([table.title, *lines])
 
 
+def _widths(grid: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
+
+
+def _folded(line: Sequence[str], left: int) -> list[list[str]]:
+    """Means, and under them what stands behind each: its spread; the first ``left`` cells are words."""
+    halves = [text.partition(" ") for text in line[left:]]
+    below = [half[2] for half in halves]
+    above = [*line[:left], *(half[0] for half in halves)]
+    return [above, [*[""] * left, *below]] if any(below) else [above]
+
+
 def _number_of(cell: Cell | None) -> str:
-    return "none" if cell is None else f"{cell.clips} clips with {cell.objects} objects"
+    return "none" if cell is None else f"{cell.videos} videos with {cell.objects} objects"
 
 
 def _marked(table: Table, row: int, column: int) -> str:

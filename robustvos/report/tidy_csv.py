@@ -19,6 +19,8 @@ FIELDS = (
     "table",
     "system",
     "source",
+    "inputs",
+    "run_type",
     "column",
     "metric",
     "mean",
@@ -55,8 +57,9 @@ def _lines(table: Table) -> Iterator[tuple[object, ...]]:
             if cell is None:
                 continue
             numbers = (_number(v) for v in (cell.mean, cell.low, cell.high, cell.std))
-            counts = (count or "" for count in (cell.clips, cell.objects))
-            yield table.kind, table.title, row.name, row.source or "measured", column, metric, *numbers, *counts
+            counts = (count or "" for count in (cell.videos, cell.objects))
+            source = (row.source or "measured", *((*row.about, "", "")[:2]))
+            yield table.kind, table.title, row.name, *source, column, metric, *numbers, *counts
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustvos.errors import CheckpointMismatch, MissingExtra
+from robustvos.errors import CheckpointMismatch
+from robustvos.optional import require
 from robustvos.restoration.base import Restorer
 from robustvos.restoration.weights import find_weights, read_weights
 from robustvos.state_dicts import listed
@@ -34,10 +35,7 @@ class Spandrel(Restorer):
 
     def __init__(self, checkpoint: str = "restorer.pth") -> None:
         super().__init__()
-        try:
-            import spandrel
-        except ImportError as error:
-            raise MissingExtra.of("spandrel", "restoration") from error
+        spandrel = require("spandrel", "restoration")
         path = find_weights(checkpoint, "Spandrel", _REMEDY)
         with suppress(ImportError):  # Restormer, MPRNet and others, whose licences are not for all uses
             import spandrel_extra_arches

@@ -14,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from robustvos.errors import UnknownName, UserError
 from robustvos.sam2.checkpoints import find_checkpoint, load_checkpoint
 from robustvos.sam2.config import VARIANTS, PromptSampling, Sam2Config
+from robustvos.sam2.preprocess import RESIZING
 from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
+from robustvos.sam2.trunk_weights import load_trunk_weights
 
 _HOST = "training.model.sam2.SAM2Train"
 _MEMORY_STRIDE = 16  # of the features that memory attention works on
@@ -43,6 +45,8 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
         find_checkpoint(config)  # a large model takes seconds to build: look for its weights first
     model = instantiate(node, sampling or PromptSampling())
     load_checkpoint(model, config)
+    load_trunk_weights(model, config)
+    setattr(model, RESIZING, config.resize)
     return model.eval()
 
 

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
+from robustvos.sam2.hub import HUB, fetch_file, repository_of
 from robustvos.state_dicts import differences, listed, read_checkpoint, read_safetensors
 
 HOST_PREFIX = "sam2."  # of a base inside the checkpoint of its own training run
 WEIGHTS_VARIABLE = "ROBUSTVOS_WEIGHTS"
+_HUB_FILES = ("model.safetensors", "base.safetensors")  # as the Hub has it, as System.save_pretrained has it
 _FILE_SUFFIXES = {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}
-_HUB_TIMEOUT_S = 5.0  # for its first answer
 
 
 def load_checkpoint(model: nn.Module, config: Sam2Config) -> None:
@@ -41,8 +42,8 @@ def find_checkpoint(config: Sam2Config) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    if _is_hub_id(name):
-        return _fetch_from_hub(name, config.variant)
+    if name.startswith(HUB) or _is_hub_id(name):
+        return _fetch_from_hub(repository_of(name), config.variant)
     raise CheckpointNotFound(
         f"no checkpoint at '{name}' (looked in {path.absolute().parent}); {_where_to_get(config.variant)}"
     )
@@ -118,7 +119,7 @@ def _where_to_get(variant: str) -> str:
         return "give the path of a checkpoint of this variant, or 'random'"
     return (
         f"fetch {known.url} ({known.megabytes} MB) into ./checkpoints/ or ${WEIGHTS_VARIABLE}, "
-        f"or set checkpoint to the Hugging Face id {known.hub_id}"
+        f"or give --sam2.checkpoint {HUB}{known.hub_id}"
     )
 
 
@@ -135,18 +136,10 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _fetch_from_hub(repository: str, variant: str) -> Path:
-    """The file from the local cache, else from the net, which is asked once first: downloads retry for half a minute."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-
+    """The file from the local cache, else from the net."""
     files = {v.hub_id: v.weights for v in VARIANTS.values() if v.hub_id and v.weights}
-    filename = files.get(repository, "model.safetensors")
+    known = files.get(repository)
     try:
-        cached = try_to_load_from_cache(repository, filename)
-        if isinstance(cached, str):
-            return Path(cached)
-        get_hf_file_metadata(hf_hub_url(repository, filename), timeout=_HUB_TIMEOUT_S)
-        return Path(hf_hub_download(repo_id=repository, filename=filename))
-    except Exception as error:
-        raise CheckpointNotFound(
-            f"could not fetch {filename} from Hugging Face '{repository}' ({type(error).__name__}); {_where_to_get(variant)}"
-        ) from error
+        return fetch_file(repository, [known] if known else list(_HUB_FILES))
+    except CheckpointNotFound as error:
+        raise CheckpointNotFound(f"{error}; {_where_to_get(variant)}") from error

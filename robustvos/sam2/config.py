@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from robustvos.errors import UserError
 
@@ -50,6 +51,7 @@ _BASE_PLUS = _official("sam2", "b+", "base_plus", "072824", 324)
 
 VARIANTS: dict[str, Variant] = {
     "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
+    "small": Variant(config="small.yaml", weights="small.safetensors"),
     **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
     "sam2_hiera_b+_tpos": replace(_BASE_PLUS, settings=_POINTER_TIMES),  # as the public MoGA code has it
     **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
@@ -67,11 +69,17 @@ class Sam2Config:
             ``$ROBUSTVOS_WEIGHTS/<file>``), a path, a Hugging Face id, or ``random`` (no weights; the only choice for
             timm trunks that were never trained).
         image_size: Side of the square that frames are resized to; a multiple of 32. None: the variant's own.
+        trunk_weights: Where training from ``random`` begins, the weights of a timm trunk: ``timm`` (those that timm
+            fetches), or a file (:mod:`robustvos.sam2.trunk_weights`). None: random too.
+        resize: How tracked frames come to that square, see :func:`robustvos.sam2.preprocess.preprocess`: ``official`` gives the
+            logits that SAM 2's own predictor gives from the same files.
     """
 
     variant: str = "nano"
     checkpoint: str = "auto"
     image_size: int | None = None
+    trunk_weights: str | None = None
+    resize: Literal["fast", "official"] = "fast"
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class Answer:
         pointers: ``(B, D)`` object pointers.
         presence: ``(B, 1)`` object score logits.
         ious: ``(B,)`` predicted IoU of the mask chosen.
+        motion: ``(B, K)`` what a motion cue keeps of the objects (:mod:`robustvos.adapters.motion`); K is 0 without one.
     """
 
     object_ids: tuple[int, ...]
@@ -78,6 +79,7 @@ class Answer:
     pointers: Tensor
     presence: Tensor
     ious: Tensor
+    motion: Tensor
 
     def take(self, object_ids: Sequence[int]) -> Answer:
         """The rows of ``object_ids``, in that order; itself if that is what it holds."""
@@ -85,6 +87,10 @@ class Answer:
             return self
         rows = [self.object_ids.index(object_id) for object_id in object_ids]
         return Answer(tuple(object_ids), *(tensor[rows] for tensor in self._tensors()))
+
+    def take_row(self, row: int) -> Answer:
+        """One row; ids may stand in several."""
+        return Answer((self.object_ids[row],), *(tensor[row : row + 1] for tensor in self._tensors()))
 
     @staticmethod
     def join(parts: Sequence[Answer]) -> Answer:
@@ -111,7 +117,12 @@ def ask(model: Any, features: FrameFeatures, query: Query) -> Answer:
     ``SAM2Base._track_step`` is called rather than ``track_step``, which the training class overrides with its sampling
     of correction clicks, and which would encode a memory before objects are compared with one another.
     """
-    _, heads, _, _ = model._track_step(
+    return answer_of(query, *track_step(model, features, query))
+
+
+def track_step(model: Any, features: FrameFeatures, query: Query) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """What ``SAM2Base._track_step`` keeps of a frame, and what its heads give."""
+    kept, heads, _, _ = model._track_step(
         frame_idx=query.frame,
         is_init_cond_frame=query.introduces,
         **features.repeated(len(query.object_ids)),
@@ -122,9 +133,17 @@ def ask(model: Any, features: FrameFeatures, query: Query) -> Answer:
         track_in_reverse=False,
         prev_sam_mask_logits=query.previous,
     )
+    return kept, heads
+
+
+def answer_of(query: Query, kept: dict[str, Any], heads: tuple[Any, ...]) -> Answer:
+    """The answer that SAM 2 settles on."""
     _, _, ious, low_res, high_res, pointers, presence = heads
+    motion = kept.get("motion")
+    if motion is None:
+        motion = presence.new_zeros(len(presence), 0)
     # with several candidates SAM 2 keeps the one whose predicted IoU is highest
-    return Answer(query.object_ids, low_res, high_res, pointers, presence, ious.amax(dim=-1))
+    return Answer(query.object_ids, low_res, high_res, pointers, presence, ious.amax(dim=-1), motion)
 
 
 def upsample(low_res: Tensor, size: tuple[int, int]) -> Tensor:
@@ -150,9 +169,9 @@ def encode_memory(
     masks = answer.high_res
     if model.non_overlap_masks_for_mem_enc:  # among all objects, however they are split below
         masks = model._apply_non_overlapping_constraints(masks)
-    told = torch.tensor(prompted, device=masks.device)
+    is_prompted = torch.tensor(prompted, device=masks.device)
     if model.binarize_mask_from_pts_for_mem_enc and len(set(prompted)) == 2:
-        rows = [told.nonzero()[:, 0], (~told).nonzero()[:, 0]]
+        rows = [is_prompted.nonzero()[:, 0], (~is_prompted).nonzero()[:, 0]]
         parts = [_encode_memory(model, features, masks[r], answer.presence[r], r is rows[0]) for r in rows]
         back = torch.cat(rows).argsort()
         return torch.cat([memory for memory, _ in parts])[back], parts[0][1]

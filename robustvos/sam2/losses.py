@@ -87,7 +87,8 @@ def segmentation_loss(
             terms = step_losses(logits.float(), predicted_iou.float(), presence.float(), target, weights)
             for name, value in terms.items():
                 total[name] = total[name] + (value if counted is None else value * counted).sum() / count
-    total["loss"] = sum(getattr(weights, name) * value for name, value in total.items())  # type: ignore[assignment]
+    weighted: Any = sum(getattr(weights, name) * value for name, value in total.items())
+    total["loss"] = weighted
     return total
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,15 @@ class Memory:
     Attributes:
         pointer: ``(D,)`` object pointer.
         features: ``(C, h, w)`` bfloat16 spatial memory; None once attention looks at the pointer alone.
+        mask: ``(1, s, s)`` low-resolution logits, of the latest frame and of prompted ones; None of others, and where
+            nothing asks for masks.
+        motion: ``(K,)`` what a motion cue keeps of the object; empty without one.
     """
 
     pointer: Tensor
     features: Tensor | None
+    mask: Tensor | None = None
+    motion: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -70,17 +75,20 @@ class MemoryBank:
         self._reach = reach
         self._max_conditioning = max_conditioning
 
-    @property
-    def signature(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The frames remembered; objects with equal signatures can share one forward pass."""
-        return tuple(self.conditioning), tuple(self.recent)
+    def signature(self, now: int) -> tuple[tuple[int, ...], tuple[tuple[int, bool], ...]]:
+        """What is seen of it from frame ``now``; objects with equal signatures can share one forward pass."""
+        conditioning, recent = self.view(now)
+        return tuple(conditioning), tuple((t, memory.features is not None) for t, memory in recent.items())
 
     def remember(self, frame: int, memory: Memory, conditioning: bool) -> None:
         """Add the memory of ``frame``, the latest so far, and forget what no later frame looks at."""
         if conditioning:
             # copies: a slice would keep the memories of the objects beside it alive
             assert memory.features is not None
-            self.conditioning[frame] = Memory(memory.pointer.clone(), memory.features.clone())
+            mask = None if memory.mask is None else memory.mask.clone()
+            self.conditioning[frame] = replace(
+                memory, pointer=memory.pointer.clone(), features=memory.features.clone(), mask=mask
+            )
         else:
             self.recent[frame] = memory
         if self._max_conditioning is not None and len(self.conditioning) > self._max_conditioning:
@@ -88,38 +96,65 @@ class MemoryBank:
             self.recent[second] = self.conditioning.pop(second)
         self._forget(now=frame + 1)
 
+    def view(self, now: int) -> tuple[dict[int, Memory], dict[int, Memory]]:
+        """Memories of prompted and of tracked frames, under the frames where SAM 2 looks for them from frame ``now``."""
+        return self.conditioning, self.recent
+
+    def keep_only(self, now: int, frames: Collection[int]) -> None:
+        """Forget the features of all tracked frames but ``frames``, and pointers that are out of reach besides."""
+        for frame, memory in sorted(self.recent.items()):
+            del self.recent[frame]
+            if frame < now - 1 and memory.mask is not None:
+                memory = replace(memory, mask=None, motion=None)
+            if frame in frames:
+                self.recent[frame] = memory
+            elif self._reach.sees_pointer(frame, now):
+                self.recent[frame] = replace(memory, features=None)
+
+    def pointers_at(self, now: int) -> dict[int, Memory]:
+        """Tracked frames whose pointers SAM 2 looks at from frame ``now``."""
+        return {frame: memory for frame, memory in self.recent.items() if self._reach.sees_pointer(frame, now)}
+
     def _forget(self, now: int) -> None:
         for frame, memory in sorted(self.recent.items()):
             del self.recent[frame]  # and put back in order of time
+            if frame < now - 1 and memory.mask is not None:
+                memory = replace(memory, mask=None, motion=None)
             if self._reach.sees_features(frame, now):
                 self.recent[frame] = memory
             elif self._reach.sees_pointer(frame, now):
                 self.recent[frame] = replace(memory, features=None)
 
 
-def collate(banks: Sequence[MemoryBank], position: Tensor | None) -> dict[str, dict[int, dict[str, Any]]]:
+def collate(banks: Sequence[MemoryBank], position: Tensor | None, now: int) -> dict[str, dict[int, dict[str, Any]]]:
     """The memories of several objects side by side, in the form ``SAM2Base`` reads them (its ``output_dict``).
 
     Args:
         banks: Of ``B`` objects, all with the same signature.
         position: ``(1, C, h, w)`` positional encoding of a spatial memory, the same for every frame and object; None
             while nothing is remembered.
+        now: The frame that is asked about.
     """
-    first = banks[0]
+    views = [bank.view(now) for bank in banks]
+    kinds = ("cond_frame_outputs", "non_cond_frame_outputs")
     return {
-        "cond_frame_outputs": {
-            t: _stack([bank.conditioning[t] for bank in banks], position) for t in first.conditioning
-        },
-        "non_cond_frame_outputs": {t: _stack([bank.recent[t] for bank in banks], position) for t in first.recent},
+        kind: {t: _stack([view[place][t] for view in views], position) for t in views[0][place]}
+        for place, kind in enumerate(kinds)
     }
 
 
 def _stack(memories: Sequence[Memory], position: Tensor | None) -> dict[str, Any]:
     stacked: dict[str, Any] = {"obj_ptr": _side_by_side([memory.pointer for memory in memories])}
     features = [memory.features for memory in memories if memory.features is not None]
-    if features and position is not None:
-        stacked["maskmem_features"] = _side_by_side(features)
-        stacked["maskmem_pos_enc"] = [position.expand(len(memories), -1, -1, -1)]
+    if position is not None:
+        place = position.expand(len(memories), -1, -1, -1)
+        # Where a policy leaves a slot empty, no tokens: SAM 2 looks for features in every slot that has a pointer.
+        stacked["maskmem_features"] = _side_by_side(features) if features else place[:, :, :0].to(torch.bfloat16)
+        stacked["maskmem_pos_enc"] = [place if features else place[:, :, :0]]
+    masks = [memory.mask for memory in memories if memory.mask is not None]
+    motions = [memory.motion for memory in memories if memory.motion is not None]
+    if len(masks) == len(motions) == len(memories):
+        stacked["pred_masks"], stacked["motion"] = _side_by_side(masks), _side_by_side(motions)
     return stacked
 
 

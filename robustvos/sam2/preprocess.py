@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode
@@ -14,16 +18,24 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def preprocess(frames: Tensor, image_size: int, device: torch.device | str = "cpu") -> Tensor:
+Resize = Literal["fast", "official"]
+RESIZING = "frame_resizing"
+"""Attribute of a built model: how a tracker brings frames to its square."""
+
+
+def preprocess(
+    frames: Tensor, image_size: int, device: torch.device | str = "cpu", resizing: Resize = "fast"
+) -> Tensor:
     """Resize frames to the model's square and normalise them, as SAM 2 does when it reads a folder of frames.
 
-    The resize is an antialiased bicubic on 8-bit grey levels, which agrees with Pillow's (the one SAM 2 calls) within
-    one level; the aspect ratio is not kept.
+    The resize is an antialiased bicubic on 8-bit grey levels; the aspect ratio is not kept.
 
     Args:
         frames: ``(..., 3, H, W)`` uint8 RGB.
         image_size: Side ``S`` of the square.
         device: Where the result is made; frames travel there as bytes.
+        resizing: ``fast``: torchvision's, on the device, which agrees within two grey levels with Pillow's, the one SAM 2
+            calls. ``official``: Pillow's own, on the CPU.
 
     Returns:
         ``(..., 3, S, S)`` float32 with ImageNet's mean and deviation taken out.
@@ -34,11 +46,25 @@ def preprocess(frames: Tensor, image_size: int, device: torch.device | str = "cp
     if frames.dtype != torch.uint8 or frames.ndim < 3 or frames.shape[-3] != 3 or 0 in frames.shape[-2:]:
         seen = f"{frames.dtype} {tuple(frames.shape)}"
         raise BadVideo(f"frames must be uint8 (..., 3, H, W), got {seen}; convert them to 8-bit RGB")
-    frames = frames.to(device, non_blocking=True)
-    square = resize(frames, [image_size, image_size], InterpolationMode.BICUBIC, antialias=True)
+    if resizing == "official":
+        square = _resized_by_pillow(frames, image_size).to(device, non_blocking=True)
+    else:
+        frames = frames.to(device, non_blocking=True)
+        square = resize(frames, [image_size, image_size], InterpolationMode.BICUBIC, antialias=True)
     mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
     deviation = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
     return (square.float() / 255 - mean) / deviation
+
+
+def _resized_by_pillow(frames: Tensor, image_size: int) -> Tensor:
+    """``(..., 3, S, S)`` uint8 on the CPU."""
+    flat = frames.cpu().flatten(0, -4) if frames.ndim > 3 else frames.cpu()[None]
+    squares = [
+        np.array(Image.fromarray(np.ascontiguousarray(frame.permute(1, 2, 0).numpy())).resize((image_size, image_size)))
+        for frame in flat
+    ]
+    found = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
+    return found.reshape(*frames.shape[:-2], image_size, image_size)
 
 
 def resize_masks(masks: Tensor, image_size: int) -> Tensor:

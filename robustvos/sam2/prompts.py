@@ -33,7 +33,10 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> None:
     if prompt.points is not None and prompt.labels is not None:
         _check_points(prompt.points, prompt.labels, size, where)
     if prompt.box is not None and not _inside(prompt.box.reshape(2, 2), size, with_far_edge=True):
-        raise BadPrompt(f"{where}: box {_numbers(prompt.box)} leaves the frame of {size[1]}x{size[0]}; clip it")
+        raise BadPrompt(
+            f"{where}: box {_numbers(prompt.box)} leaves the frame of {size[1]}x{size[0]}: part of it is outside; give corners "
+            "within the frame"
+        )
     if point_count(prompt) == 0:
         raise BadPrompt(f"{where} has no point: give at least one, or a box or a mask")
 

@@ -16,7 +16,7 @@ from robustvos.adapters.base import Adapter
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
-from robustvos.state_dicts import read_checkpoint
+from robustvos.state_dicts import differences, listed, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class ShippedAdapter:
     state: dict[str, Tensor]
 
 
-def save_adapter(path: Path, adapter: Adapter, base: Provenance) -> None:
-    """Write an adapter as safetensors with its class, settings and base in the metadata."""
+def save_adapter(path: Path, adapter: Adapter, base: Provenance, half: bool = False) -> None:
+    """Write an adapter as safetensors, if asked in half precision, with its class, settings and base in the metadata."""
     metadata = {
         "adapter": type(adapter).__name__,
         "settings": json.dumps(adapter.function_settings()),
@@ -77,6 +77,8 @@ def save_adapter(path: Path, adapter: Adapter, base: Provenance) -> None:
         "base_hash": base.hash,
     }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.adapter_state_dict().items()}
+    if half:
+        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     path.write_bytes(serialise(state, metadata))  # not save_file, whose files only their owner can read
 
 
@@ -95,6 +97,41 @@ def find_shipped_adapter(adapter: Adapter, base: Provenance) -> ShippedAdapter |
         if {name: tuple(tensor.shape) for name, tensor in state.items()} == wanted:
             return ShippedAdapter(path.stem, state)
     return None
+
+
+def describe_unfit_shipped(adapter: Adapter, base: Provenance) -> str | None:
+    """What tells an adapter that is shipped for this very base from ``adapter``, its rank most often, and what to set.
+
+    Args:
+        adapter: Attached to the base.
+        base: What it stands on.
+
+    Returns:
+        One clause for a message; None if no adapter of this class is shipped for this base, or it fits.
+    """
+    kind, own = type(adapter).__name__, adapter.adapter_state_dict()
+    for path in sorted(PACKAGE_WEIGHTS.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("adapter") != kind or metadata.get("base_hash") != base.hash:
+                continue
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        settings, mine = {"rank": _rank(state)}, {"rank": _rank(own)}
+        settings |= json.loads(metadata.get("settings", "{}"))
+        mine |= adapter.function_settings()
+        there = f"the {kind} that is shipped for {base.variant}"
+        for name, value in settings.items():
+            if mine.get(name, value) != value:
+                advice = f"set --model.adapter.{name} {value}, or give --ckpt_path"
+                return f"{there} has {name} {value}, this one {mine[name]}: {advice}"
+        if found := listed(differences(own, state)):
+            return f"{there} trains other tensors than this one ({found}): set it as configs/model has it, or give --ckpt_path"
+    return None
+
+
+def _rank(state: Mapping[str, Tensor]) -> int | None:
+    """Of the low-rank updates in a state, whose ``A`` is ``(R, in)``; None if there are none."""
+    return next((len(state[name]) for name in sorted(state) if name.endswith(".A")), None)
 
 
 def check_settings(adapter: Adapter, trained: Mapping[str, Any] | None) -> None:

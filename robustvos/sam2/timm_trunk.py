@@ -22,8 +22,12 @@ class TimmTrunk(nn.Module):
         name: Name in timm's registry.
         image_size: Side ``S`` of the input; needed by those backbones, Swin for one, that are built for one size.
         pretrained: Fetch timm's ImageNet weights.
+        fixed_norms: Batch norms keep their statistics in training too, as they must where a batch is a few clips of
+            similar frames.
 
     Attributes:
+        name: As given.
+        image_size: As given.
         channel_list: Channels of the feature maps, coarsest first, as ``FpnNeck`` expects them.
 
     Raises:
@@ -31,16 +35,32 @@ class TimmTrunk(nn.Module):
         UserError: If it cannot be built for this size, or gives no feature maps at strides 4, 8, 16, 32.
     """
 
-    def __init__(self, name: str, image_size: int = 1024, pretrained: bool = False) -> None:
+    def __init__(self, name: str, image_size: int = 1024, pretrained: bool = False, fixed_norms: bool = False) -> None:
         super().__init__()
-        self.body = _pyramid(name, image_size, pretrained)
+        self.name, self.image_size, self.fixed_norms = name, image_size, fixed_norms
+        self.body = _pyramid(name, image_size, pretrained).to(memory_format=torch.channels_last)
         self.channel_list = self.body.feature_info.channels()[::-1]
         self.has_channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
 
+    def train(self, mode: bool = True) -> TimmTrunk:
+        """Training mode, of all but batch norms where these are fixed."""
+        super().train(mode)
+        if self.fixed_norms:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """``(B, 3, S, S)`` normalised image -> four maps ``(B, C_i, S / stride_i, S / stride_i)``, finest first."""
-        features = self.body(image)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._may_round(image)):
+            features = [x.to(image.dtype) for x in self.body(image.contiguous(memory_format=torch.channels_last))]
         return [x.permute(0, 3, 1, 2).contiguous() for x in features] if self.has_channels_last else features
+
+    def _may_round(self, image: Tensor) -> bool:
+        """Whether bfloat16 serves: in training with a frozen trunk, on a CPU that computes with it at twice the speed."""
+        frozen = self.training and not any(p.requires_grad for p in self.body.parameters())
+        return frozen and image.device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def use_timm_trunk(node: DictConfig, variant: str) -> None:

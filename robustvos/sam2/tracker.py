@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from robustvos.errors import BadPrompt, BadVideo
+from robustvos.sam2.candidates import Proposals, propose
 from robustvos.sam2.forward import LONG_VIDEO, Answer, FrameFeatures, Query, ask, encode_image, encode_memory, upsample
 from robustvos.sam2.memory import Memory, MemoryBank, Reach, collate
-from robustvos.sam2.postprocessing import PREDICTOR_HOLE_AREA, fill_holes, predictor_extras
-from robustvos.sam2.preprocess import preprocess
+from robustvos.sam2.memory_policies.base import MemoryPolicy, PolicyBank
+from robustvos.sam2.postprocessing import PREDICTOR_HOLE_AREA, exclusive_masks, fill_holes, predictor_extras
+from robustvos.sam2.preprocess import RESIZING, Resize, preprocess
 from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
 from robustvos.types import Prompt, TrackedFrame, empty_masks
 
+_Thing = TypeVar("_Thing")
 _PREVIOUS_LOGITS = 32.0  # bound on logits that correction clicks start from, as in SAM 2's predictor
 
 
@@ -44,6 +47,8 @@ class Tracker:
         predictor_postprocessing: Turn on what SAM 2's predictor has on when it is built with ``apply_postprocessing``
             (see :mod:`robustvos.sam2.postprocessing`), with holes of 8 pixels unless ``fill_hole_area`` says otherwise.
             Off by default, because the published VOS results were made without.
+        policy: Which masks are believed and which memories looked at (:mod:`robustvos.sam2.memory_policies`); None: as
+            SAM 2 has it.
 
     Attributes:
         active_ids: Ids of the rows of the forward pass now running or just run, for hooks on the model's modules.
@@ -61,6 +66,7 @@ class Tracker:
         max_conditioning_frames: int | None = None,
         num_frames: int | None = None,
         predictor_postprocessing: bool = False,
+        policy: MemoryPolicy | None = None,
     ) -> None:
         if max_conditioning_frames is not None and max_conditioning_frames < 2:
             raise ValueError(
@@ -72,12 +78,14 @@ class Tracker:
         self.max_conditioning_frames = max_conditioning_frames
         self.num_frames = num_frames
         self.predictor_postprocessing = predictor_postprocessing
+        self.policy = policy
         self.active_ids: tuple[int, ...] = ()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next frame is frame 0 of another video."""
         self._banks: dict[int, MemoryBank] = {}
+        self._picked: dict[int, list[Answer]] = {}  # by the policy on this frame
         self._position: Tensor | None = None
         self._index = 0
         self._size: tuple[int, int] | None = None
@@ -121,10 +129,10 @@ class Tracker:
         """
         self._check_model()
         size = self._check_size(frame)
-        told = self._check_prompts(prompts, size)
-        if self._banks or told:
+        prompted = self._check_prompts(prompts, size)
+        if self._banks or prompted:
             with torch.inference_mode(), predictor_extras(self.model, self.predictor_postprocessing):
-                answer = self._advance(frame, told, size)
+                answer = self._advance(frame, prompted, size)
             found = self._present(answer, size)
         else:
             masks = empty_masks(size).to(self._device())
@@ -134,27 +142,64 @@ class Tracker:
         self._index += 1
         return found
 
-    def _advance(self, frame: Tensor, told: dict[int, Prompt], size: tuple[int, int]) -> Answer:
-        """Track what is known, hear what is told, remember both."""
-        features = encode_image(self.model, preprocess(frame, self.model.image_size, self._device())[None])
+    def _squared(self, frame: Tensor) -> Tensor:
+        """``(1, 3, S, S)``, as the model was built to see frames."""
+        resizing: Resize = getattr(self.model, RESIZING, "fast")
+        return preprocess(frame, self.model.image_size, self._device(), resizing)[None]
+
+    def _advance(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> Answer:
+        """Track known objects, apply the prompts, remember both."""
+        features = encode_image(self.model, self._squared(frame))
         # a mask prompt replaces what would be tracked; clicks correct it
-        tracked_ids = [i for i in self._banks if i not in told or told[i].mask is None]
-        parts = [self._track(features, group) for group in _grouped(tracked_ids, lambda i: self._banks[i].signature)]
-        if told:
+        tracked_ids = [i for i in self._banks if i not in prompted or prompted[i].mask is None]
+        parts = self._track(features, tracked_ids)
+        if prompted:
             tracked = Answer.join(parts) if parts else None
-            untold = [i for i in tracked_ids if i not in told]
-            parts = [tracked.take(untold)] if tracked and untold else []
-            for group in _grouped(told, lambda i: self._prompt_signature(told[i])):
-                parts.append(self._hear(features, [told[i] for i in group], tracked, size))
-        order = [*self._banks, *(i for i in told if i not in self._banks)]
+            unprompted = [i for i in tracked_ids if i not in prompted]
+            parts = [tracked.take(unprompted)] if tracked and unprompted else []
+            for group in _grouped(prompted, lambda i: self._prompt_signature(prompted[i])):
+                parts.append(self._apply_prompts(features, [prompted[i] for i in group], tracked, size))
+        order = [*self._banks, *(i for i in prompted if i not in self._banks)]
         answer = Answer.join(parts).take(order)
-        self._remember(features, answer, told)
+        self._remember(features, answer, prompted)
         return answer
 
-    def _track(self, features: FrameFeatures, object_ids: Sequence[int]) -> Answer:
-        return self._ask(features, self._query(object_ids))
+    def _track(self, features: FrameFeatures, object_ids: Sequence[int]) -> list[Answer]:
+        """Those that remember the same frames in one forward pass."""
+        if self.policy is not None:
+            return self._track_by_policy(features, object_ids)
+        groups = _grouped(object_ids, lambda i: self._banks[i].signature(self._index))
+        return [self._ask(features, self._query(group)) for group in groups]
 
-    def _hear(
+    def _track_by_policy(self, features: FrameFeatures, object_ids: Sequence[int]) -> list[Answer]:
+        """Every path of every object is asked; the policy picks among what they propose."""
+        paths = [(i, p) for i in object_ids for p in range(len(self._bank(i).paths))]
+        groups = _grouped(paths, lambda path: self._path(path).signature(self._index))
+        proposed: dict[tuple[int, int], tuple[Answer, Proposals, int]] = {}
+        for group in groups:
+            query = self._query([i for i, _ in group], [self._path(path) for path in group])
+            answer, candidates = propose(self.model, features, query, [self._bank(i).weights(p) for i, p in group])
+            self.active_ids = query.object_ids
+            for row, path in enumerate(group):
+                proposed[path] = (answer, candidates, row)
+        answers = []
+        for i in object_ids:
+            mine = [proposed[i, p] for p in range(len(self._bank(i).paths))]
+            picks = self._bank(i).pick([candidates.of(row) for _, candidates, row in mine])
+            chosen = [mine[pick.path][1].chosen(*mine[pick.path][::2], pick.candidate) for pick in picks]
+            self._picked[i] = chosen = [replace(a, low_res=fill_holes(a.low_res, self.fill_hole_area)) for a in chosen]
+            answers.append(chosen[0])
+        return answers
+
+    def _bank(self, object_id: int) -> PolicyBank:
+        bank = self._banks[object_id]
+        assert isinstance(bank, PolicyBank)
+        return bank
+
+    def _path(self, path: tuple[int, int]) -> MemoryBank:
+        return self._bank(path[0]).paths[path[1]]
+
+    def _apply_prompts(
         self, features: FrameFeatures, prompts: Sequence[Prompt], tracked: Answer | None, size: tuple[int, int]
     ) -> Answer:
         """Find objects that were prompted alike: all with masks, or all with as many points and as much memory."""
@@ -171,10 +216,10 @@ class Tracker:
         # the predictor remembers the low-resolution mask of prompted frames, also where the prompt was a finer mask
         return replace(answer, high_res=upsample(answer.low_res, (side, side)))
 
-    def _query(self, object_ids: Sequence[int]) -> Query:
-        known = [self._banks[i] for i in object_ids if i in self._banks]
+    def _query(self, object_ids: Sequence[int], banks: Sequence[MemoryBank] | None = None) -> Query:
+        known = banks or [self._banks[i] for i in object_ids if i in self._banks]
         count = LONG_VIDEO if self.num_frames is None else max(self.num_frames, self._index + 1)
-        memories = collate(known, self._position) if len(known) == len(object_ids) else {}
+        memories = collate(known, self._position, self._index) if len(known) == len(object_ids) else {}
         return Query(tuple(object_ids), self._index, count, memories, introduces=not known)
 
     def _ask(self, features: FrameFeatures, query: Query) -> Answer:
@@ -182,26 +227,48 @@ class Tracker:
         answer = ask(self.model, features, query)
         return replace(answer, low_res=fill_holes(answer.low_res, self.fill_hole_area))
 
-    def _remember(self, features: FrameFeatures, answer: Answer, told: dict[int, Prompt]) -> None:
+    def _remember(self, features: FrameFeatures, answer: Answer, prompted: dict[int, Prompt]) -> None:
         self.active_ids = answer.object_ids
-        memories, self._position = encode_memory(self.model, features, answer, [i in told for i in answer.object_ids])
+        memories, self._position = encode_memory(
+            self.model, features, answer, [i in prompted for i in answer.object_ids]
+        )
         corrections_condition = getattr(self.model, "add_all_frames_to_correct_as_cond", True)
         for row, object_id in enumerate(answer.object_ids):
-            conditioning = object_id in told and (object_id not in self._banks or corrections_condition)
+            conditioning = object_id in prompted and (object_id not in self._banks or corrections_condition)
             if object_id not in self._banks:
-                self._banks[object_id] = MemoryBank(Reach.of(self.model), self.max_conditioning_frames)
+                self._banks[object_id] = self._new_bank()
             memory = Memory(answer.pointers[row], memories[row])
-            self._banks[object_id].remember(self._index, memory, conditioning)
+            if answer.motion.shape[1]:
+                memory = replace(memory, mask=answer.low_res[row], motion=answer.motion[row])
+            if object_id in self._picked and object_id not in prompted:
+                self._remember_picked(features, object_id, memory)
+            else:
+                self._banks[object_id].remember(self._index, memory, conditioning)
+        self._picked = {}
+
+    def _remember_picked(self, features: FrameFeatures, object_id: int, first: Memory) -> None:
+        """The memories of every mask that the policy believes; the first is there already."""
+        memories = [first]
+        for answer in self._picked[object_id][1:]:
+            encoded, _ = encode_memory(self.model, features, answer, [False])
+            memory = replace(first, pointer=answer.pointers[0], features=encoded[0])
+            memories.append(memory if memory.mask is None else replace(memory, mask=answer.low_res[0]))
+        self._bank(object_id).remember_paths(self._index, memories)
+
+    def _new_bank(self) -> MemoryBank:
+        reach = Reach.of(self.model)
+        if self.policy is None:
+            return MemoryBank(reach, self.max_conditioning_frames)
+        return self.policy.bank(reach, self.max_conditioning_frames)
 
     @torch.no_grad()  # not inference mode: what leaves is an ordinary tensor that callers may change
     def _present(self, answer: Answer, size: tuple[int, int]) -> TrackedFrame:
-        logits = upsample(answer.low_res, size)
-        apart = self.model._apply_non_overlapping_constraints(logits) if self.non_overlapping else logits
+        logits = upsample(answer.low_res, size)[:, 0]
         return TrackedFrame(
             index=self._index,
             object_ids=answer.object_ids,
-            masks=apart[:, 0] > 0,
-            logits=logits[:, 0],
+            masks=exclusive_masks(logits) if self.non_overlapping else logits > 0,
+            logits=logits,
             presence=answer.presence[:, 0].float().clone(),
             predicted_iou=answer.ious.float().clone(),
         )
@@ -211,7 +278,7 @@ class Tracker:
         bank = self._banks.get(prompt.object_id)
         if prompt.mask is not None and self.model.use_mask_input_as_output_without_sam:
             return "mask"  # memory is not looked at
-        return prompt.mask is not None, point_count(prompt), bank and bank.signature
+        return prompt.mask is not None, point_count(prompt), bank and bank.signature(self._index)
 
     def _check_size(self, frame: Tensor) -> tuple[int, int]:
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
@@ -224,16 +291,16 @@ class Tracker:
         return size
 
     def _check_prompts(self, prompts: Sequence[Prompt], size: tuple[int, int]) -> dict[int, Prompt]:
-        told: dict[int, Prompt] = {}
+        prompted: dict[int, Prompt] = {}
         for prompt in prompts:
             if prompt.frame != self._index:
                 where = f"is for frame {prompt.frame}, but this is frame {self._index}"
                 raise BadPrompt(f"prompt for object {prompt.object_id} {where}")
-            if prompt.object_id in told:
+            if prompt.object_id in prompted:
                 raise BadPrompt(f"two prompts for object {prompt.object_id} on frame {self._index}; join them into one")
             check_prompt(prompt, size)
-            told[prompt.object_id] = prompt
-        return told
+            prompted[prompt.object_id] = prompt
+        return prompted
 
     def _check_model(self) -> None:
         if self.model.training:
@@ -270,11 +337,11 @@ def track(model: Any, frames: Iterable[Tensor], prompts: Iterable[Prompt], **opt
         raise BadPrompt(f"prompts for frames {_listed(waiting)} were not used: the video has {tracker.index} frames")
 
 
-def _grouped(object_ids: Iterable[int], key: Any) -> list[list[int]]:
-    """Ids with equal keys together, in order of first appearance."""
-    groups: dict[Hashable, list[int]] = {}
-    for object_id in object_ids:
-        groups.setdefault(key(object_id), []).append(object_id)
+def _grouped(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> list[list[_Thing]]:
+    """Those with equal keys together, in order of first appearance."""
+    groups: dict[Hashable, list[_Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
     return list(groups.values())
 
 

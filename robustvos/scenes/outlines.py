@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,5 +132,5 @@ def _random_limb(rng: np.random.Generator) -> Limb:
     )
 
 
-def _polar(angles: NDArray, radius: NDArray) -> Polygon:
+def _polar(angles: NDArray[Any], radius: NDArray[Any]) -> Polygon:
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=1).astype(np.float32)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, overload
 
 import cv2
 import numpy as np
@@ -71,6 +71,7 @@ class AmodalClip:
         container: ``(T, H, W)`` bool, the parts of the container; all False for ``occlusion``.
         category: ``occlusion``, ``surface``, ``articulated`` or ``mobile``.
         object_ids: The id of the query object.
+        camera: ``(T, 2)`` by how many pixels everything was shifted; None if not known.
     """
 
     frames: NDArray[np.uint8]
@@ -79,6 +80,7 @@ class AmodalClip:
     container: NDArray[np.bool_]
     category: str
     object_ids: tuple[int, ...] = (QUERY_ID,)
+    camera: Points | None = None
 
     def fully_hidden(self) -> NDArray[np.bool_]:
         """``(T,)`` bool: frames in which the object is there and nothing of it is seen."""
@@ -90,26 +92,63 @@ class AmodalClip:
         return np.where(whole > 0, 1 - seen / np.maximum(whole, 1), 0.0)
 
 
-def perform(play: Play, category: str, spec: StageSpec, rng: np.random.Generator) -> AmodalClip:
-    """Draw a play in a random room, under a random light, with a camera that is still or sways a little."""
+Wanted = Callable[[AmodalClip], "Sequence[int] | NDArray[np.integer] | None"]
+"""Of a clip whose frames are not painted yet: which of them to paint, and to keep alone; None: the clip is no use."""
+
+
+@overload
+def perform(play: Play, category: str, spec: StageSpec, rng: np.random.Generator) -> AmodalClip: ...
+
+
+@overload
+def perform(
+    play: Play, category: str, spec: StageSpec, rng: np.random.Generator, wanted: Wanted | None
+) -> AmodalClip | None: ...
+
+
+def perform(
+    play: Play, category: str, spec: StageSpec, rng: np.random.Generator, wanted: Wanted | None = None
+) -> AmodalClip | None:
+    """Draw a play in a random room, under a random light, with a camera that is still or sways a little.
+
+    Silhouettes cost little and paint much: ``wanted`` is asked when the masks are known and no frame is painted.
+
+    Returns:
+        The clip, of the frames that were wanted; None if it was no use.
+    """
     scene = SceneSpec(size=spec.size, frames=spec.frames)
     background, light = _random_room(scene, play.floor, rng), random_light(scene, rng)
     camera = _gentle_camera(spec, rng)
     height, width = spec.size
-    frames = np.empty((spec.frames, height, width, 3), np.uint8)
     modal, amodal, container = (np.zeros((spec.frames, height, width), bool) for _ in range(3))
+    silhouettes = []
     for t in range(spec.frames):
-        canvas = draw_background(background, camera[t], scene)
         alphas = [actor.coverage(t, camera[t], spec.size) for actor in play.actors]
-        for i in play.grounded:
-            _cast_shadow(canvas, alphas[i], play.floor + camera[t, 1])
-        for actor, alpha in zip(play.actors, alphas, strict=True):
-            actor.paint(canvas, alpha, t, camera[t])
-        frames[t] = np.clip(canvas * light[t], 0, 255)
         amodal[t] = alphas[play.query] > 127
         modal[t] = amodal[t] & ~_union(alphas[play.query + 1 :], spec.size)
         container[t] = _union([alphas[i] for i in play.container], spec.size)
-    return AmodalClip(frames, modal[:, None], amodal[:, None], container, category)
+        silhouettes.append(alphas)
+    unpainted = np.empty((0, height, width, 3), np.uint8)
+    clip = AmodalClip(unpainted, modal[:, None], amodal[:, None], container, category, camera=camera)
+    kept = np.arange(spec.frames) if wanted is None else wanted(clip)
+    if kept is None:
+        return None
+    frames = np.empty((len(kept), height, width, 3), np.uint8)
+    for place, t in enumerate(kept):
+        canvas = draw_background(background, camera[t], scene)
+        for i in play.grounded:
+            _cast_shadow(canvas, silhouettes[t][i], play.floor + camera[t, 1])
+        for actor, alpha in zip(play.actors, silhouettes[t], strict=True):
+            actor.paint(canvas, alpha, int(t), camera[t])
+        frames[place] = np.clip(canvas * light[t], 0, 255)
+    return replace(
+        clip,
+        frames=frames,
+        modal=clip.modal[kept],
+        amodal=clip.amodal[kept],
+        container=container[kept],
+        camera=camera[kept],
+    )
 
 
 def eased_path(frames: int, times: Sequence[float], points: Sequence[Sequence[float]]) -> Points:

@@ -1,146 +1,112 @@
-"""The two libraries that decode video, behind one interface."""
+"""Frames out of a video file: exactly those that it shows, in their order, forward or in any other."""
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from robustvos.errors import BadVideo
+from robustvos.video.container import open_container, video_stream
+from robustvos.video.stream_index import StreamIndex, decoded_frames, index_stream
 
 
-class Decoder(Protocol):
-    """Random access to the frames of one open file; forward reading decodes each frame once.
+class _Lost(Exception):
+    """The decoder has not come by the frame that was to come next."""
+
+
+class Decoder:
+    """Random access to the frames of one open file. Forward reading decodes each frame once, and keeps none.
+
+    For an earlier or a far frame it seeks to the key frame before. Containers' seeks are not believed: each frame is known by
+    its time stamp, and where a seek has led too far it goes back further, to the file's beginning in the end.
+
+    Args:
+        path: The file.
 
     Attributes:
-        length: Number of frames, at least 1.
-        fps: Average frames per second; None if the file does not say.
-        size: ``(H, W)``.
-    """
-
-    length: int
-    fps: float | None
-    size: tuple[int, int]
-
-    def read(self, index: int) -> np.ndarray:
-        """Frame ``index`` as ``(H, W, 3)`` uint8 RGB; raises whatever its library raises."""
-
-
-def check_is_video(path: Path) -> None:
-    """Look at the header of a file.
+        index: What the file shows.
 
     Raises:
-        BadVideo: If it has no video stream.
-        OSError: If it is not a media file (PyAV's errors are OSErrors).
+        BadVideo: See :func:`robustvos.video.stream_index.index_stream`.
+        OSError: If it is no media file.
     """
-    import av
-
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise BadVideo(f"{path}: the file has no video stream; give a video")
-
-
-class DecordDecoder:
-    """Decodes with decord, which keeps its position and seeks by itself."""
-
-    def __init__(self, path: Path) -> None:
-        import decord
-
-        decord.logging.set_level(decord.logging.FATAL)
-        # More threads change nothing at the sizes of interest, and data loaders have one process per core already.
-        self._reader: Any = decord.VideoReader(str(path), num_threads=1)
-        self.length = len(self._reader)
-        if self.length == 0:
-            raise BadVideo(f"{path}: the video holds no frames; export it again")
-        self.fps = float(self._reader.get_avg_fps()) or None
-        height, width, channels = self._reader[0].shape
-        if channels != 3:
-            # decord 0.6 takes the padding of narrow rows (at a width of 48, say) for a fourth channel.
-            raise BadVideo(f"{path}: decord gives {channels} channels for a width of {width}; use the backend pyav")
-        self.size = (int(height), int(width))
-
-    def read(self, index: int) -> np.ndarray:
-        """See :class:`Decoder`."""
-        return self._reader[index].asnumpy()
-
-
-class PyAVDecoder:
-    """Decodes with PyAV: streams forward; for an earlier or a far frame it seeks to the key frame before."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.fps: float | None = None
-        self._times = self._list_times()
-        self.length = len(self._times)
-        if self.length == 0:
-            raise BadVideo(f"{path}: the video holds no frames; export it again")
+        self.index: StreamIndex = index_stream(path)
         self._container: Any = None
-        self._next = 0
-        self._restart(0)
-        height, width, _ = self.read(0).shape
-        self.size = (height, width)
+        self._frames: Iterator[Any] = iter(())
+        self._next = self.index.length
 
     def read(self, index: int) -> np.ndarray:
-        """See :class:`Decoder`."""
-        if index < self._next or self._times[index][1] > self._key_of(self._next):
-            self._restart(index)
+        """Frame ``index``, upright, as ``(H, W, 3)`` uint8 RGB.
+
+        Raises:
+            BadVideo: If the file ends before it, or does not show what its index says.
+            OSError: If it cannot be decoded (PyAV's errors are OSErrors or ValueErrors).
+        """
+        for start in self._starts(index):
+            try:
+                if start is not None:
+                    self._restart(start)
+                frame = self._run_to(index)
+            except _Lost:
+                continue
+            return np.ascontiguousarray(self.index.turn.apply(frame.to_ndarray(format="rgb24")))
+        raise BadVideo(
+            f"{self._path}: frame {index} of {self.index.length} does not come out of the decoder; the file is damaged: "
+            "convert it, e.g. with ffmpeg, to H.264 mp4"
+        )
+
+    def close(self) -> None:
+        """Let go of the file; reading opens it anew."""
+        if self._container is not None:
+            self._container.close()
+        self._container, self._next = None, self.index.length
+
+    def _starts(self, index: int) -> list[int | None]:
+        """Where decoding may begin, best first: where it stands (None), at the last key frame, at the one before, at 0."""
+        if self.index.times is None:
+            return [None, 0] if self._next <= index else [0]
+        key = int(self.index.keys[index])
+        before = int(self.index.keys[max(key - 1, 0)])
+        goes_on: list[int | None] = [None] if key <= self._next <= index else []
+        return [*goes_on, *dict.fromkeys((key, before, 0))]
+
+    def _restart(self, key: int) -> None:
+        import av
+
+        if key == 0 or self._container is None:
+            self.close()
+            self._container = open_container(self._path)
+        if key:
+            stream = video_stream(self._container, self._path)
+            try:
+                self._container.seek(int(self.index.seeks[key]), stream=stream)
+            except av.FFmpegError as error:
+                raise _Lost from error
+        self._frames, self._next = decoded_frames(self._container, self._path), key
+
+    def _run_to(self, index: int) -> Any:
         for frame in self._frames:
             position = self._position(frame)
-            self._next = position + 1
+            if position < self._next:
+                continue  # before the key frame that was sought, or not shown
+            if position > self._next:
+                break
+            self._next += 1
             if position == index:
-                return frame.to_ndarray(format="rgb24")
-        raise BadVideo(f"{self._path}: the stream ends before frame {index} of {self.length}; it may be truncated")
-
-    def _key_of(self, index: int) -> int:
-        """Index of the key frame from which ``index`` is decoded."""
-        return self._times[min(index, self.length - 1)][1]
+                return frame
+        self._next = self.index.length  # go on nowhere from here
+        raise _Lost
 
     def _position(self, frame: Any) -> int:
-        """Index of a decoded frame: found by its time stamp where there are time stamps, else counted."""
-        if not self._stamped:
+        """Index of a decoded frame; -1 if it is none of those that are shown."""
+        times = self.index.times
+        if times is None:
             return self._next
-        return bisect.bisect_left(self._times, (frame.pts, -1))
-
-    def _restart(self, index: int) -> None:
-        import av
-
-        if self._container is None or not self._stamped:
-            container = av.open(str(self._path))
-            container.streams.video[0].thread_type = "AUTO"
-            self._container = container
-        stream = self._container.streams.video[0]
-        # Without time stamps every frame hangs on frame 0, and the file was opened anew.
-        self._next = self._key_of(index)
-        if self._stamped:
-            self._container.seek(self._times[self._next][0], stream=stream)
-        self._frames: Iterator[Any] = self._container.decode(stream)
-
-    def _list_times(self) -> list[tuple[int, int]]:
-        """Time stamp of each frame in order of display, and the index of the key frame it depends on."""
-        import av
-
-        with av.open(str(self._path)) as container:
-            stream = container.streams.video[0]
-            promised = stream.frames
-            self.fps = float(stream.average_rate) if stream.average_rate else None
-            found: list[tuple[Any, bool, bool]] = [
-                (packet.pts, packet.is_keyframe, packet.is_discard)
-                for packet in container.demux(video=0)
-                if packet.size
-            ]
-        # Some headers are off by a frame or two; a cut file lacks many.
-        if promised - len(found) > max(2, promised // 100):
-            raise BadVideo(f"{self._path}: truncated: {len(found)} of {promised} frames are there; copy it again")
-        packets = [(pts, is_key) for pts, is_key, discard in found if not discard]
-        self._stamped = all(pts is not None for pts, _ in packets) and len(set(packets)) == len(packets)
-        if not self._stamped:
-            return [(index, 0) for index in range(len(packets))]
-        packets.sort()
-        times, key = [], 0
-        for index, (pts, is_key) in enumerate(packets):
-            key = index if is_key else key
-            times.append((pts, key))
-        return times
+        place = int(np.searchsorted(times, frame.pts))
+        return place if place < len(times) and times[place] == frame.pts else -1

@@ -2,7 +2,8 @@
 
 ``<root>/<clip>/{frames/00000.jpg, gt_masks/00000.png, visible_masks/00000.png, annos.json}``: one query object, whose
 whole (``gt_masks``, amodal) and visible (``visible_masks``, modal) masks are 0 and 255. Clips without ``gt_masks`` need
-only the visible mask of the first frame; they can be tracked, not scored. ``annos.json`` is optional.
+only the visible mask of the first frame; they can be tracked, not scored. ``annos.json`` is optional;
+where it says ``"annotated": "some frames"``, some frames alone have whole and visible masks, and only these are scored.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import Any
 from torch import Tensor
 
 from robustvos.errors import BadMask, DataNotFound, UnknownName
-from robustvos.video.frames import IMAGE_SUFFIXES, FrameFolder
+from robustvos.files.names import check_listed, check_name, nfc
+from robustvos.files.naming import list_files, list_folders, name_some
+from robustvos.files.text_lists import read_text
+from robustvos.video.frame_files import list_frames
+from robustvos.video.frames import FrameFolder
 from robustvos.video.masks import read_binary_mask
-from robustvos.video.naming import list_files, list_folders, name_some
+from robustvos.video.native_tree import AMODAL, ANNOTATED, ANNOTATIONS, FRAMES, MODAL, SOME_FRAMES
 from robustvos.video.occlusion_levels import FrameOcclusion
 from robustvos.video.sequence import MaskSequence
 
-FRAMES, AMODAL, MODAL, ANNOTATIONS = "frames", "gt_masks", "visible_masks", "annos.json"
-QUERY_ID = 1
 _TREE = f"<clip>/{{{FRAMES}, {AMODAL}, {MODAL}, {ANNOTATIONS}}}"
 
 
@@ -86,10 +89,12 @@ def find_native_clips(root: str | os.PathLike[str], clips: Sequence[str] | None 
         held = name_some(sorted(entry.name for entry in base.iterdir())) or "nothing"
         advice = f"give its parent, {base.absolute().parent}" if _looks_like_clip(base) else "check the path"
         raise DataNotFound(f"looked for {_TREE} in {base}, which holds {held}; {advice}")
+    check_listed(list(folders), str(base))
+    spelt = {nfc(name): name for name in folders}
     for name in clips or ():
-        if name not in folders:
+        if nfc(name) not in spelt:
             raise UnknownName.of(f"clip of {base}:", name, folders)
-    return tuple(read_native_clip(folders[name]) for name in (folders if clips is None else clips))
+    return tuple(read_native_clip(folders[spelt[nfc(name)]]) for name in (folders if clips is None else clips))
 
 
 def read_native_clip(folder: str | os.PathLike[str]) -> NativeClip:
@@ -105,14 +110,17 @@ def read_native_clip(folder: str | os.PathLike[str]) -> NativeClip:
     if not frames_at.is_dir():
         held = name_some(sorted(entry.name for entry in path.iterdir())) if path.is_dir() else "nothing"
         raise DataNotFound(f"looked for {frames_at}, but {path} holds {held or 'nothing'}; copy the clip again")
-    files = list_files(frames_at, IMAGE_SUFFIXES)
+    files = list_frames(frames_at)
     names = tuple(file.stem for file in files)
     annotations = _read_annotations(path / ANNOTATIONS, len(files))
     fps = annotations.get("fps")
     frames = FrameFolder(frames_at, files=files, fps=float(fps) if fps else None)
     scored = (path / AMODAL).is_dir()
-    modal = QueryMasks(_masks_of(path / MODAL, names, needed=names if scored else names[:1]), frames.size)
-    amodal = QueryMasks(_masks_of(path / AMODAL, names, needed=names), frames.size) if scored else None
+    sparse = annotations.get(ANNOTATED) == SOME_FRAMES
+    whole = _masks_of(path / AMODAL, names, needed=() if sparse else names) if scored else None
+    needed = [name for name, mask in zip(names, whole or (), strict=False) if mask is not None]
+    modal = QueryMasks(_masks_of(path / MODAL, names, needed=list(dict.fromkeys([names[0], *needed]))), frames.size)
+    amodal = None if whole is None else QueryMasks(whole, frames.size)
     known = ("occlusion", "category")
     return NativeClip(
         path.name,
@@ -147,17 +155,20 @@ def _read_annotations(path: Path, frames: int) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except ValueError as error:
         raise DataNotFound(f"{path} is no JSON ({' '.join(str(error).split())}); copy it again") from error
     if not isinstance(content, dict):
         raise DataNotFound(f"{path} holds a {type(content).__name__}, expected an object with the key 'occlusion'")
+    category = content.get("category")
+    if category is not None:
+        check_name(category, f"{path}: category")  # it groups results, whose figures are named after their group
     entries = content.get("occlusion")
     if entries is None:
         return content
     if not isinstance(entries, list) or len(entries) != frames:
-        told = len(entries) if isinstance(entries, list) else type(entries).__name__
-        raise DataNotFound(f"{path} tells of {told} frames, {path.parent / FRAMES} holds {frames}; copy the clip again")
+        listed = len(entries) if isinstance(entries, list) else type(entries).__name__
+        raise DataNotFound(f"{path} lists {listed} frames, {path.parent / FRAMES} holds {frames}; copy the clip again")
     return {
         **content,
         "occlusion": tuple(FrameOcclusion.parse(e, f"{path}, frame {t},") for t, e in enumerate(entries)),

@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from robustvos.errors import BadMask, BadVideo, UserError
-from robustvos.video.atomic import atomic_write_json
-from robustvos.video.atomic_folder import atomic_folder
+from robustvos.files.atomic import atomic_write_json
+from robustvos.files.atomic_folder import atomic_folder
 from robustvos.video.masks import write_binary_mask
-from robustvos.video.native import AMODAL, ANNOTATIONS, FRAMES, MODAL
+from robustvos.video.native_tree import AMODAL, ANNOTATIONS, FRAMES, MODAL
 from robustvos.video.occlusion_levels import occlusion_of
 
 

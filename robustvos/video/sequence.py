@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import overload
 
@@ -19,13 +20,17 @@ class Frames(Sequence[Tensor]):
         path: Where the frames come from.
         frame_names: One name per frame, without suffix.
         fps: Frames per second; None if unknown.
-        size: ``(H, W)`` of every frame.
+        size: ``(H, W)`` of every frame, as it is shown: upright.
+        pixel_aspect: Width of a pixel by its height; frames are given as stored, not stretched.
+        notes: What a reader may not expect of this source, a line each.
     """
 
     path: Path
     frame_names: tuple[str, ...]
     fps: float | None
     size: tuple[int, int]
+    pixel_aspect: Fraction = Fraction(1)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame_names)

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from robustvos.errors import BadVideo, UserError
-from robustvos.video.atomic import atomic_path
+from robustvos.files.atomic import atomic_path
 
 
 class VideoWriter:
@@ -26,6 +26,7 @@ class VideoWriter:
         path: The file; missing folders are made.
         fps: Frames per second, above 0.
         quality: Constant rate factor of x264, 0 (lossless) to 51.
+        pixel_aspect: Width of a pixel by its height, as players read it.
 
     Raises:
         UserError: If the file cannot be written.
@@ -39,12 +40,15 @@ class VideoWriter:
     ['a.mp4']
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float, *, quality: int = 18) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], fps: float, *, quality: int = 18, pixel_aspect: Fraction = Fraction(1)
+    ) -> None:
         if not fps > 0:
             raise ValueError(f"fps must be above 0, got {fps}")
         self.path = Path(path)
         self.fps = Fraction(fps).limit_denominator(1001)
         self.quality = quality
+        self.pixel_aspect = pixel_aspect
         self._size: tuple[int, int] | None = None
         self._container: Any = None
         self._stream: Any = None
@@ -82,13 +86,14 @@ class VideoWriter:
     def _start(self, size: tuple[int, int]) -> None:
         self._size = size
         av = _av()
-        self._container = av.open(str(self._temporary), mode="w", format="mp4")
+        self._container = av.open(f"file:{self._temporary}", mode="w", format="mp4")
         try:
             self._stream = self._container.add_stream("libx264", rate=self.fps)
         except Exception as error:
             raise UserError("this PyAV was built without x264; reinstall it with: pip install -U av") from error
         self._stream.height, self._stream.width = (side + side % 2 for side in size)
         self._stream.pix_fmt = "yuv420p"
+        self._stream.sample_aspect_ratio = self.pixel_aspect
         self._stream.options = {"crf": str(self.quality)}
 
     def _encode(self, frame: Any) -> None:

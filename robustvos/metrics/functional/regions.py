@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from robustvos.metrics.functional.checks import check_masks, count_pixels
+from robustvos.metrics import kernels
+from robustvos.metrics.functional.planes import planes_of
 
 
 def region_similarity(prediction: Tensor, target: Tensor, void: Tensor | None = None) -> Tensor:
@@ -28,9 +29,7 @@ def region_similarity(prediction: Tensor, target: Tensor, void: Tensor | None = 
     >>> float(region_similarity(a, b))
     0.5
     """
-    check_masks(prediction, target)
-    intersection, union = prediction & target, prediction | target
-    if void is not None:
-        intersection, union = intersection & ~void, union & ~void
-    overlap, whole = count_pixels(intersection), count_pixels(union)
-    return torch.where(whole == 0, 1.0, overlap / whole.clamp(min=1)).float()
+    kernels.check_masks(prediction, target)
+    predictions, targets = (planes_of(mask, void) for mask in (prediction, target))
+    scores = [kernels.region_similarity(p, t) for p, t in zip(predictions, targets, strict=True)]
+    return torch.tensor(scores, dtype=torch.float32, device=prediction.device).reshape(prediction.shape[:-2])

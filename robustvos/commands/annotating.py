@@ -1,0 +1,44 @@
+"""What ``annotate`` opens: an annotation that was begun, or a new one, with masks that exist if there are any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from robustvos.errors import DataNotFound, UserError
+from robustvos.video.sequence import Frames
+from robustvos.web.annotation import Annotation, State
+from robustvos.web.annotation_store import FolderStore, read_planes
+from robustvos.web.identities import objects_of_classes
+
+
+def open_annotation(
+    frames: Frames, folder: Path, masks: Path | None = None, classes: bool = False, least_area: int = 64
+) -> tuple[Annotation, FolderStore]:
+    """What was begun in a folder, or a new annotation, with masks that exist if there are any.
+
+    Raises:
+        UserError: If the folder holds an annotation of another video, or one was begun and masks are given too.
+        DataNotFound: If the masks' folder holds none.
+        BadMask: If a mask is none, or does not fit the video.
+    """
+    store = FolderStore(folder, frames)
+    state = store.load()
+    if state is not None and masks is not None:
+        raise UserError(f"{folder} holds an annotation already; open it without --masks, or choose another --out")
+    if state is None:
+        state = State() if masks is None else _of_masks(frames, masks, classes, least_area)
+        if masks is not None:
+            store.save(None, state)
+    return Annotation(len(frames), (frames.size[0], frames.size[1]), store, state), store
+
+
+def _of_masks(frames: Frames, masks: Path, classes: bool, least_area: int) -> State:
+    if not masks.is_dir():
+        raise DataNotFound(f"--masks {masks} is no folder; give the one that holds the PNG files")
+    planes = read_planes(masks, frames)
+    if not planes:
+        raise DataNotFound(f"--masks {masks} holds no PNG; give the folder of one video's masks")
+    if classes:
+        return objects_of_classes(planes, least_area)
+    ids = sorted({i for plane in planes.values() for i in plane.ids})
+    return State(planes=planes, names={i: f"object {i}" for i in ids})

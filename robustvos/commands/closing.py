@@ -1,0 +1,76 @@
+"""Last lines: what to type after a command, so that its result leads on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustvos.program import next_command
+
+if TYPE_CHECKING:
+    from robustvos.datasets.vos.corrupted_copy import Source
+    from robustvos.evaluation.results import RunRecord
+
+_OWN = "configs/moga.yaml"
+_TREES = {"davis": "davis", "acdc": "acdc_video", "mvseg": "mvseg"}
+"""What the page of annotate exports, and the dataset that reads it."""
+
+
+def after_tracking(video: Path, out: Path) -> str:
+    """The same video under fog, to see what is left of the masks there."""
+    return next_command("corrupt", video, out / "corrupted", "--corruption", "fog")
+
+
+def after_corrupting(source: Source, dst: Path, names: Sequence[str]) -> str:
+    """A dataset is tested; a video is tracked from its middle, and the comment says how to point elsewhere."""
+    from robustvos.video.frames import open_frames
+
+    copy = dst / names[0]
+    if any(path.parts[:1] == ("Annotations",) for path in source.beside):
+        conditions = ("--data.test.conditions", "[clean]")  # the copy's frames as they are
+        return next_command(
+            "test", "--model", "sam2", "--sam2", "small", "--data", "davis", "--data.root", copy, *conditions
+        )
+    video = copy / source.inside / source.videos[0].name
+    height, width = open_frames(video).size
+    middle = f"{width // 2},{height // 2}"
+    line = next_command("track", video, "--point", middle, "--out", dst / "tracked")
+    return f"{line}   # or --box x0,y0,x1,y1"
+
+
+def after_annotating(video: Path, folder: Path) -> str:
+    """A tree that was exported is trained on; else what was clicked is tracked anew, with an overlay to look at.
+
+    Args:
+        video: What was annotated.
+        folder: Where the annotation is.
+    """
+    for name, data in _TREES.items():
+        if (folder / name).is_dir():
+            return next_command("fit", "--config", _OWN, "--data", data, "--data.root", folder / name)
+    prompts = folder / "prompts.jsonl"
+    if not prompts.is_file() or not prompts.stat().st_size:
+        return next_command("annotate", video, "--out", folder)
+    return next_command("track", video, "--prompts", prompts, "--out", folder / "tracked")
+
+
+def after_reporting(runs: Sequence[RunRecord], out: Path) -> str:
+    """The best of the systems that were trained here is exported; where there is none, one is trained.
+
+    Args:
+        runs: What was reported.
+        out: Folder of the report, which the exported weights are put beside.
+    """
+    trained = [run for run in runs if run.checkpoint and Path(run.checkpoint).suffix == ".ckpt"]
+    kept = [run for run in trained if run.checkpoint and Path(run.checkpoint).is_file() and _leading(run) is not None]
+    if not kept:
+        return next_command("fit", "--config", _OWN)
+    best = max(kept, key=lambda run: _leading(run) or 0.0)
+    return next_command("export", best.checkpoint, "--out", out / f"{best.system}.safetensors")
+
+
+def _leading(run: RunRecord) -> float | None:
+    """The mean of the main metric; None where no frame counts."""
+    found = run.overall.get(run.metrics[0])
+    return found.mean if found is not None and found.known else None

@@ -1,0 +1,1 @@
+"""Torch datasets: training clips and evaluation videos, from folders or drawn."""

@@ -1,0 +1,1 @@
+"""Real bad weather and light: ACDC-Video, MVSeg."""

@@ -1,0 +1,1 @@
+"""Whole objects whatever hides them: Real-VAS and its kin."""

@@ -1,0 +1,122 @@
+"""Which pictures make a clip, and where they lie: a base, and the objects laid on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robustvos.datasets.pasted.collection import Collection, Footage
+from robustvos.datasets.pasted.composite import Layer
+from robustvos.datasets.pasted.paths import affine_path, shift, stretch, way_out
+from robustvos.datasets.pasted.recipe import Recipe
+
+_LONGEST = (0.15, 0.6)  # of an object that is laid on, in picture sides
+_OF_VIDEO = 0.3  # of the motion that stills have; videos move by themselves
+_OF_OBJECT = 1.5
+_WHOLE = 0.45  # chance that a picture is shown whole, not cropped
+
+
+def arrange(kind: str, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> list[Layer]:
+    """The layers of a clip, the base first.
+
+    Args:
+        kind: ``videos``, ``stills`` or ``cutouts``.
+        footage: What there is.
+        recipe: Motion, strides, objects that are laid on.
+        frames: Length of the clip.
+        rng: Draws everything.
+    """
+    from_video = bool(footage.videos) and (kind == "videos" or (kind == "cutouts" and rng.random() < 0.5))
+    from_video = from_video or not footage.stills
+    layers = [_base(_pick(footage, from_video, rng), from_video, recipe, frames, rng)]
+    chances = np.array(recipe.pasted, dtype=np.float64)
+    count = int(rng.choice(len(chances), p=chances / chances.sum()))
+    for _ in range(max(1, count) if kind == "cutouts" else count):
+        layer = _object(footage, recipe, frames, rng)
+        if layer is not None:
+            layers.append(layer)
+    return layers
+
+
+def _pick(footage: Collection, from_video: bool, rng: np.random.Generator) -> Footage:
+    pool = footage.videos if from_video else footage.stills
+    return pool[int(rng.integers(len(pool)))]
+
+
+def _window(
+    source: Footage, frames: int, strides: tuple[int, int], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Images and ids of ``frames`` frames: of a still the same, of a video at some stride, forwards or backwards.
+
+    A video that is too short for the stride is shown at a smaller one; one that is too short at all turns back at its ends.
+    """
+    length = len(source.frame_paths)
+    if length == 1:
+        image, ids = source.read(0)
+        return [image] * frames, [ids] * frames
+    longest = max(1, (length - 1) // max(1, frames - 1))
+    stride = min(int(rng.integers(strides[0], strides[1] + 1)), longest)
+    span = (frames - 1) * stride + 1
+    start = int(rng.integers(max(1, length - span + 1)))
+    places = start + stride * np.arange(frames)
+    places = np.abs((places + length - 1) % (2 * length - 2) - (length - 1)) if span > length else places
+    order = places[::-1] if rng.random() < 0.5 else places
+    pairs = {int(t): source.read(int(t)) for t in dict.fromkeys(order)}
+    return [pairs[int(t)][0] for t in order], [pairs[int(t)][1] for t in order]
+
+
+def _base(source: Footage, from_video: bool, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer:
+    images, ids = _window(source, frames, recipe.strides, rng)
+    motion = recipe.motion.scaled(_OF_VIDEO) if from_video else recipe.motion
+    path = affine_path(rng, frames, motion)
+    return Layer(images, ids, path @ _crop(ids[0], rng))
+
+
+def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """From a picture to the frame: whole, or a window around one of its objects; mirrored half of the time."""
+    mirror = stretch(-1.0 if rng.random() < 0.5 else 1.0, 1.0)
+    if rng.random() < _WHOLE:
+        return mirror
+    side = rng.uniform(0.45, 1.0)
+    aspect = np.exp(rng.uniform(-0.25, 0.25))
+    width, height = min(1.0, side * aspect), min(1.0, side / aspect)
+    centre = rng.uniform(-0.5, 0.5, 2)
+    seen = np.unique(ids[ids > 0])
+    if len(seen):
+        y, x = np.nonzero(ids == rng.choice(seen))
+        about = np.array([x.mean() / ids.shape[1] - 0.5, y.mean() / ids.shape[0] - 0.5])
+        centre = about + rng.uniform(-0.25, 0.25, 2) * (width, height)
+    reach = np.array([1 - width, 1 - height]) / 2
+    x0, y0 = np.clip(centre, -reach, reach)
+    return mirror @ stretch(1 / width, 1 / height) @ shift(-x0, -y0)
+
+
+def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer | None:
+    """An object cut out of a still or a video, on a path of its own; None if the picture drawn shows none."""
+    from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.4)
+    images, ids = _window(_pick(footage, from_video, rng), frames, recipe.strides, rng)
+    seen, counts = np.unique(ids[0][ids[0] > 0], return_counts=True)
+    seen = seen[counts >= 0.002 * ids[0].size]
+    if not len(seen):
+        return None
+    cut = int(rng.choice(seen))
+    x0, y0, x1, y1 = _box(ids, cut)
+    height, width = ids[0].shape
+    # The object's box, in unit coordinates of its picture, is brought to the frame's centre at its size there.
+    longest = rng.uniform(*_LONGEST)
+    ratio = (x1 - x0) / (y1 - y0) * np.exp(rng.uniform(-0.25, 0.25))
+    wide, high = (longest, longest / ratio) if ratio > 1 else (longest * ratio, longest)
+    place = stretch(wide * width / (x1 - x0), high * height / (y1 - y0))
+    place = place @ shift(0.5 - (x0 + x1) / 2 / width, 0.5 - (y0 + y1) / 2 / height)
+    place = stretch(-1.0 if rng.random() < 0.5 else 1.0, 1.0) @ place
+    path = affine_path(rng, frames, recipe.motion.scaled(_OF_OBJECT))
+    where = np.tile(shift(*rng.uniform(-0.4, 0.4, 2)), (frames, 1, 1))
+    if rng.random() < recipe.exits:
+        where[:, :2, 2] += way_out(rng, frames, 1.0 + longest / 2)
+    return Layer(images, ids, where @ path @ place, cut)
+
+
+def _box(ids: list[np.ndarray], cut: int) -> tuple[float, float, float, float]:
+    """Box of an object over the frames of a clip: ``x0, y0, x1, y1`` in pixels, each extent at least 1."""
+    columns = np.any([np.any(plane == cut, axis=0) for plane in ids], axis=0).nonzero()[0]
+    rows = np.any([np.any(plane == cut, axis=1) for plane in ids], axis=0).nonzero()[0]
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

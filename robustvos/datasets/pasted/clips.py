@@ -1,0 +1,121 @@
+"""Clips by number: which footage, how it moves, which objects are followed; a function of seed and number alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from robustvos.datasets.pasted.arrange import arrange
+from robustvos.datasets.pasted.collection import Collection
+from robustvos.datasets.pasted.composite import compose
+from robustvos.datasets.pasted.lighting import relight
+from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.errors import BadMask, DataNotFound
+from robustvos.scenes import SceneSpec, render_scene
+from robustvos.seeding import numpy_rng
+from robustvos.types import Clip
+
+HELD_BACK = 1_000_000_000  # first number of the clips of held-back footage
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class PastedClip:
+    """A clip and what is known of it besides.
+
+    Attributes:
+        clip: Frames and masks.
+        kind: One of :data:`KINDS`.
+    """
+
+    clip: Clip
+    kind: str
+
+
+class MixedClips(Dataset):
+    """Clips ``first`` to ``first + count - 1`` of a recipe; item ``i`` depends on ``first + i``, seed and footage alone.
+
+    Args:
+        footage: What clips are made of; shapes need none.
+        recipe: How.
+        frames: Length ``T`` of a clip.
+        size: Side ``S`` of its frames.
+        first: Number of the first clip.
+        count: Clips.
+        seed: Of everything drawn.
+
+    Raises:
+        DataNotFound: If there is no footage for a kind that has a weight.
+    """
+
+    def __init__(
+        self, footage: Collection, recipe: Recipe, frames: int, size: int, first: int, count: int, seed: int
+    ) -> None:
+        self.footage, self.recipe = footage, recipe
+        self.frames, self.size = frames, size
+        self.first, self.count, self.seed = first, count, seed
+        needs = {"videos": footage.videos, "stills": footage.stills, "cutouts": footage.stills + footage.videos}
+        for kind, weight in recipe.weights.items():
+            if weight and kind in needs and not needs[kind]:
+                raise DataNotFound(f"no footage for clips of '{kind}'; add some, or set its weight to 0")
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Clip:
+        """Clip: ``(T, 3, S, S)`` frames, ``(T, O, S, S)`` masks; each object is seen in the first frame."""
+        return self.make(index).clip
+
+    def make(self, index: int) -> PastedClip:
+        """The clip and its kind.
+
+        Raises:
+            BadMask: If no object can be followed in any of several attempts.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number = self.first + index
+        rng = numpy_rng("pasted", self.seed, number)
+        kinds = sorted(self.recipe.weights)
+        shares = np.array([self.recipe.weights[kind] for kind in kinds], dtype=np.float64)
+        kind = str(rng.choice(kinds, p=shares / shares.sum()))
+        for _ in range(_ATTEMPTS):
+            frames, labels = self._draw(kind, rng)
+            chosen = self._choose(labels[0], rng)
+            if chosen:
+                break
+        else:
+            raise BadMask(
+                f"no object covers {self.recipe.smallest:.1%} to {self.recipe.largest:.0%} of a first frame in {_ATTEMPTS} "
+                f"attempts at a clip of '{kind}'; check the masks, or lower 'smallest'"
+            )
+        frames = relight(frames, self.recipe.lighting, rng)
+        clip = Clip(
+            name=f"{kind}_{number:010d}",
+            frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+            masks=torch.from_numpy(np.stack([labels == label for label in chosen], axis=1)),
+            object_ids=tuple(range(1, len(chosen) + 1)),
+        )
+        return PastedClip(clip, kind)
+
+    def _draw(self, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """``(T, S, S, 3)`` frames and ``(T, S, S)`` labels, 0 where no object is seen."""
+        if kind != "shapes":
+            return compose(arrange(kind, self.footage, self.recipe, self.frames, rng), self.size)
+        spec = SceneSpec(size=(self.size, self.size), frames=self.frames, max_objects=self.recipe.max_objects)
+        scene = render_scene(spec, rng)
+        labels = np.zeros(scene.modal.shape[:1] + scene.modal.shape[2:], dtype=np.int16)
+        for row in range(scene.modal.shape[1]):
+            labels[scene.modal[:, row]] = row + 1
+        return scene.frames, labels
+
+    def _choose(self, labels: np.ndarray, rng: np.random.Generator) -> list[int]:
+        """Labels of the objects to follow, of those that cover enough of the first frame and not too much."""
+        values, counts = np.unique(labels[labels > 0], return_counts=True)
+        part = counts / labels.size
+        fit = values[(part >= self.recipe.smallest) & (part <= self.recipe.largest)]
+        count = min(len(fit), self.recipe.max_objects)
+        return sorted(int(label) for label in rng.choice(fit, size=count, replace=False))

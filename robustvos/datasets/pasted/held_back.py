@@ -1,0 +1,81 @@
+"""Clips of held-back footage as videos to track: what settings of a base are chosen by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from robustvos.datasets.evaluation import Evaluation, VideoSet
+from robustvos.datasets.pasted.clips import MixedClips
+from robustvos.datasets.pasted.collection import Collection
+from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.errors import UserError
+from robustvos.evaluation.protocol import Protocol
+from robustvos.types import Video
+
+
+@dataclass(frozen=True)
+class HeldBackEvaluation(Evaluation):
+    """Evaluation of clips of held-back footage.
+
+    Attributes:
+        limit: How many are made.
+        frames: Length.
+        size: Side of the frames, pixels.
+        objects: Objects in a clip, at most.
+        weights: Share of each kind; None: cutouts alone.
+    """
+
+    limit: int | None = 100
+    frames: int = 24
+    size: int = 384
+    objects: int = 3
+    weights: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("limit", "frames", "size", "objects"):
+            if not (getattr(self, name) or 0) >= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; clips are made, give 1 or more")
+
+    def facts(self, protocol: Protocol) -> dict[str, str]:
+        """See :meth:`robustvos.datasets.evaluation.Evaluation.facts`."""
+        facts = super().facts(protocol)
+        chosen = {"objects tracked up to": facts.pop("objects up to")} if "objects up to" in facts else {}
+        made = {"side": str(self.size), "frames": str(self.frames), "objects up to": str(self.objects)}
+        return {**made, **chosen, **facts}
+
+
+class HeldBackVideos(VideoSet):
+    """Clips made of held-back footage.
+
+    Args:
+        footage: What is held back.
+        recipe: What clips are made of.
+        settings: How many, how long, of what kinds.
+        first: Number of the first clip; those of training, validation and test never meet.
+    """
+
+    label = "the held-back clips"
+
+    def __init__(self, footage: Collection, recipe: Recipe, settings: HeldBackEvaluation, first: int) -> None:
+        recipe = replace(recipe, weights=settings.weights or {"cutouts": 1.0}, max_objects=settings.objects)
+        count = settings.limit or 0
+        self._clips = MixedClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
+        self.names = tuple(f"pasted_{index:04d}" for index in range(count))
+
+    def video(self, index: int) -> Video:
+        """See :class:`robustvos.datasets.evaluation.VideoSet`."""
+        made = self._clips.make(index)
+        clip = made.clip
+        return Video(
+            name=self.names[index],
+            frames=list(torch.unbind(clip.frames)),
+            object_ids=clip.object_ids,
+            masks=list(torch.unbind(clip.masks)),
+            prompts=(),
+            frame_names=tuple(f"{t:05d}" for t in range(len(clip.masks))),
+            size=(self._clips.size, self._clips.size),
+            tags={"kind": made.kind},
+        )

@@ -1,0 +1,1 @@
+"""Masks on pictures: overlays, grids, colours."""

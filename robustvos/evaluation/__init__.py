@@ -1,0 +1,1 @@
+"""How videos are scored: protocols, scorers, results written and read, means and intervals, folders of masks."""

@@ -1,0 +1,1 @@
+"""A run's clips as a dataset that others load and cite: layouts, a card, Croissant metadata; each is read back and compared."""

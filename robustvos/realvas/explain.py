@@ -1,0 +1,126 @@
+"""Why a candidate became a clip, or did not: its way through the stages, and a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from robustvos.errors import DataNotFound, UnknownName
+from robustvos.files.atomic import atomic_path
+from robustvos.files.stage import Result, open_results
+from robustvos.realvas.align import shot_of_track
+from robustvos.realvas.camera import SOURCES
+from robustvos.realvas.motion import track_path
+from robustvos.realvas.pictures import evenly, resize_mask
+from robustvos.realvas.pipeline import STAGES
+from robustvos.realvas.sheet import AMODAL, outlined, strip
+from robustvos.realvas.shots import Shot, read_shots
+from robustvos.realvas.tracks import Track, read_track
+
+OTHER = (66, 150, 255)
+
+
+def explain(root: str | os.PathLike[str], key: str) -> tuple[str, Path | None]:
+    """The story of a shot, track, candidate or clip.
+
+    Args:
+        root: Folder of the run.
+        key: Its key, as manifests, the funnel and the contact sheet have it.
+
+    Returns:
+        Lines, a stage each, with the figures; and a picture in ``<root>/explain``, None where there is nothing to see.
+
+    Raises:
+        UnknownName: If no stage has such a key; suggests the nearest.
+    """
+    folder = Path(root)
+    stages = _read(folder)
+    everything = {name: [r for r in results if r.key == key] for name, results in stages.items()}
+    if not any(everything.values()):
+        raise UnknownName.of("clip or candidate", key, {r.key for results in stages.values() for r in results})
+    lines = []
+    for name, results in stages.items():
+        for result in results:
+            if result.key in {key, *key.split("~")[:2]} or (result.key == shot_of_track(key.split("~")[0])):
+                lines.append(_line(name, result))
+    return "\n".join(lines), _picture(folder, key, stages)
+
+
+def _read(root: Path) -> dict[str, tuple[Result, ...]]:
+    found = {}
+    for stage in STAGES:
+        try:
+            found[stage] = open_results(root, stage, complete=False).results
+        except DataNotFound:
+            continue
+    return found
+
+
+def _line(stage: str, result: Result) -> str:
+    verdict = "kept" if result.kept else f"rejected: {result.reason}"
+    if result.figures.get("doubts"):
+        verdict += f", to be reviewed ({'; '.join(result.figures['doubts'])})"
+    figures = ", ".join(f"{name} {_short(value)}" for name, value in result.figures.items() if name not in _SAID)
+    return f"{stage:<10} {result.key}: {verdict}\n{'':<11}{figures}"
+
+
+_SAID = {"doubts", "needs_review"}
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _picture(root: Path, key: str, stages: Mapping[str, tuple[Result, ...]]) -> Path | None:
+    made = [r for stage in SOURCES for r in stages.get(stage, ()) if r.key == key and r.kept]
+    shots = read_shots(root) if "ingest" in stages else {}
+    parts = key.split("~")
+    if made:
+        picture = strip(made[0])
+    elif len(parts) == 3:
+        first, second = ((shots[shot_of_track(k)], _track(root, k)) for k in parts[:2])
+        picture = _pair(first, second, int(parts[2]))
+    elif shot_of_track(key) in shots and track_path(root, shot_of_track(key), key).exists():
+        shot, track = shots[shot_of_track(key)], _track(root, key)
+        picture = np.hstack(
+            [_frame(shot, [(track, int(t), AMODAL)]) for t in track.frames[evenly(len(track.frames), 4)]]
+        )
+    elif key in shots:
+        picture = shots[key].plate
+    else:
+        return None
+    path = root / "explain" / f"{key}.jpg"
+    with atomic_path(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="JPEG", quality=90)
+    return path
+
+
+def _pair(first: tuple[Shot, Track], second: tuple[Shot, Track], shift: int) -> np.ndarray:
+    """Frames of the first track with the outlines of both, where they overlap most, and around."""
+    (shot, track), (_, other) = first, second
+    step = int(np.diff(track.frames).min()) if len(track.frames) > 1 else 1
+    places = {int(t): k for k, t in enumerate(other.frames)}
+    areas = [
+        int((track.objects[k] & other.objects[places[int(t) - shift]]).sum()) if int(t) - shift in places else 0
+        for k, t in enumerate(track.frames)
+    ]
+    peak = int(track.frames[int(np.argmax(areas))])
+    times = [t for t in (peak - 4 * step, peak - 2 * step, peak, peak + 2 * step) if 0 <= t < shot.length]
+    return np.hstack([_frame(shot, [(track, t, AMODAL), (other, t - shift, OTHER)]) for t in times])
+
+
+def _frame(shot: Shot, drawn: list[tuple[Track, int, tuple[int, int, int]]]) -> np.ndarray:
+    masks = []
+    for track, t, colour in drawn:
+        k = np.flatnonzero(track.frames == t)
+        if len(k):
+            masks.append((resize_mask(track.objects[k[0]], shot.small_size), colour))
+    return outlined(next(iter(shot.small([drawn[0][1]]))), masks)
+
+
+def _track(root: Path, key: str) -> Track:
+    return read_track(root, track_path(root, shot_of_track(key), key), key)

@@ -1,0 +1,123 @@
+"""Memory policies: which of its own masks SAM 2 believes, and which of its memories it looks at.
+
+A policy makes a bank for each object (:class:`PolicyBank`). SAM 2 reads memories by the age of their frame, a slot for each;
+a bank that would rather show older ones puts them under the ages of the slots (:meth:`PolicyBank.view`). So SAM 2's own code
+runs as it is, whatever the policy. Weights stay the same; nothing is trained.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from robustvos.errors import UserError
+from robustvos.sam2.memory import Memory, MemoryBank, Reach
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What SAM 2 proposes for one object on one frame, from one memory.
+
+    Attributes:
+        ious: ``(M,)`` predicted IoU of each mask.
+        masks: ``(M, h, w)`` low-resolution logits.
+        presence: Logit that the object is there.
+    """
+
+    ious: Tensor
+    masks: Tensor
+    presence: float
+
+    @property
+    def best(self) -> int:
+        """The mask that SAM 2 takes: that of the highest predicted IoU."""
+        return int(self.ious.argmax())
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A mask that is believed.
+
+    Attributes:
+        path: Which memory proposed it.
+        candidate: Which of its masks.
+    """
+
+    path: int
+    candidate: int
+
+
+class MemoryPolicy(ABC):
+    """Settings of a policy; :meth:`bank` makes what follows one object."""
+
+    @abstractmethod
+    def bank(self, reach: Reach, max_conditioning: int | None = None) -> PolicyBank:
+        """The memory of an object that was just introduced.
+
+        Args:
+            reach: Of the model.
+            max_conditioning: As the tracker's.
+
+        Raises:
+            UserError: If the model looks back in strides, which policies decide themselves.
+        """
+
+
+class PolicyBank(MemoryBank):
+    """The memory of one object under a policy; by itself it does what SAM 2 does.
+
+    Attributes:
+        paths: The memories that the next frame is asked from, most often one.
+    """
+
+    def __init__(self, reach: Reach, max_conditioning: int | None = None) -> None:
+        super().__init__(reach, max_conditioning)
+        if reach.stride != 1:
+            raise UserError(
+                f"this SAM 2 looks back in strides of {reach.stride} frames, and a memory policy decides that itself; set "
+                "memory_temporal_stride_for_eval to 1, or leave the policy out"
+            )
+        self.paths: Sequence[MemoryBank] = (self,)
+
+    def pick(self, proposed: Sequence[Candidates]) -> list[Pick]:
+        """Which of the masks that ``paths`` proposed are believed; the first is the answer, all are remembered."""
+        return [Pick(0, proposed[0].best)]
+
+    def weights(self, path: int) -> tuple[list[float], list[float]] | None:
+        """Factors of the keys of each spatial memory and of each pointer that ``path`` is asked from; None: all 1."""
+        return None
+
+    def remember_paths(self, frame: int, memories: Sequence[Memory]) -> None:
+        """Add the memories of what was picked on ``frame``, in the order of the picks."""
+        self.remember(frame, memories[0], conditioning=False)
+
+
+def placed_in_slots(
+    now: int, chosen: Sequence[Memory], pointers: Sequence[tuple[int, Memory]] | dict[int, Memory]
+) -> dict[int, Memory]:
+    """Memories under the frames where SAM 2 looks for them.
+
+    Args:
+        now: The frame that is asked about.
+        chosen: Memories with features, oldest first; the last takes the slot of frame ``now - 1``.
+        pointers: Memories whose pointers are looked at, under their own frames.
+
+    Returns:
+        Frame to memory, in order of time: features of ``chosen``, pointers of ``pointers``. A slot whose frame has no
+        pointer of its own takes that of its memory.
+    """
+    known = dict(pointers)
+    slots = {now - age: memory for age, memory in enumerate(reversed(chosen), start=1)}
+    frames = sorted(slots.keys() | known.keys())
+    placed = {}
+    for frame in frames:
+        own, shown = known.get(frame), slots.get(frame)
+        if own is None:
+            assert shown is not None
+            placed[frame] = shown
+        else:
+            placed[frame] = replace(own, features=None if shown is None else shown.features)
+    return placed
