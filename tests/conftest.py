@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ TINY_DATA: dict[str, Any] = {
     "init_args": {
         "size": 64,
         "train": {"frames": 2, "frames_per_batch": 4, "batches": 2, "max_objects": 2},
-        "val": {"clips": 1, "frames": 3, "max_objects": 1},
-        "test": {"clips": 2, "frames": 3, "max_objects": 2, "conditions": ["clean", "fog"]},
+        "val": {"limit": 1, "frames": 3, "objects": 1},
+        "test": {"limit": 2, "frames": 3, "objects": 2, "conditions": ["clean", "fog"]},
     },
 }
 
@@ -115,3 +117,24 @@ def trained(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     finally:
         os.chdir(before)
     return folder / "runs" / "tiny" / "version_0"
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """What ``export --onnx --model moga`` left, and said."""
+
+    folder: Path
+    said: str
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Graphs:
+    """The ONNX files of the MoGA that is shipped for nano."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    import cli
+
+    folder, said = tmp_path_factory.mktemp("onnx"), io.StringIO()
+    with redirect_stdout(said):
+        assert cli.main(["export", "--onnx", "--model", "moga", "--out", str(folder)]) == 0
+    return Graphs(folder, said.getvalue())

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 import cli
-from robustvos.commands.corrupted_copy import Settings, find_source, write_video
-from robustvos.corruptions import CORRUPTIONS, corrupt_clip
+from robustvos.corruptions import ROBUSTPVOS8, corrupt_clip
+from robustvos.datasets.vos.corrupted_copy import Settings, find_source, write_video
 from robustvos.video.frames import FrameFolder
 from robustvos.video.writer import VideoWriter
 
@@ -67,7 +67,7 @@ def run_until_killed(prelude: str, *arguments: object) -> None:
 def run_apart(prelude: str, *arguments: object) -> tuple[int, str]:
     """The command in a process of its own, after ``prelude``; exit code and what it said to stderr."""
     code = (
-        "import os, signal, sys; import robustvos.commands.corrupted_copy as copy\n"
+        "import os, signal, sys; import robustvos.datasets.vos.corrupted_copy as copy\n"
         "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{prelude}\nimport cli; sys.exit(cli.main(sys.argv[1:]))"
     )
@@ -84,10 +84,18 @@ def begin_video(dataset: Path, name: str, out: Path) -> Iterator[int]:
     return writing
 
 
+def test_combinations_and_sets_are_copies_too(dataset, tmp_path):
+    out = tmp_path / "out"
+    assert corrupt(dataset, out, "--corruption", "fog+rain", "--corruption", "robustpvos8", "--dry_run") == 0
+    assert corrupt(dataset, out, "--corruption", "fog+rain", "--quality", "0") == 0
+    (copy,) = out.iterdir()
+    assert copy.name == "fog+rain" and set(tree(copy)) >= {"corruption.json", "meta.json"}
+
+
 def test_every_copy_has_the_layout_of_the_original(dataset, tmp_path):
     assert corrupt(dataset, tmp_path / "out") == 0
-    assert {folder.name for folder in (tmp_path / "out").iterdir()} == set(CORRUPTIONS)
-    for name in CORRUPTIONS:
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == set(ROBUSTPVOS8)
+    for name in ROBUSTPVOS8:
         copy = tree(tmp_path / "out" / name)
         assert set(copy) == {*tree(dataset), "corruption.json"}
         assert copy["meta.json"] == tree(dataset)["meta.json"]
@@ -259,7 +267,7 @@ def test_of_two_runs_at_once_the_first_wins_and_neither_fails(dataset, tmp_path)
 
 
 def test_a_run_killed_among_the_annotations_leaves_nothing(dataset, tmp_path):
-    some = ("--corruption", "fog", "--no-link")
+    some = ("--corruption", "fog", "--link", "false")
     assert corrupt(dataset, tmp_path / "whole", *some) == 0
     half_a_file = "copy.shutil.copyfile = lambda file, target: (target.write_bytes(file.read_bytes()[:9]), die())"
     run_until_killed(half_a_file, dataset, tmp_path / "killed", *some, "--shard", "1/2")
@@ -299,7 +307,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_picture(dataset, tmp_path):
 def test_annotations_are_linked_unless_copies_are_wanted(dataset, tmp_path):
     mask = "Annotations/480p/bear/00000.png"
     assert corrupt(dataset, tmp_path / "linked", "--corruption", "fog") == 0
-    assert corrupt(dataset, tmp_path / "copied", "--corruption", "fog", "--no-link") == 0
+    assert corrupt(dataset, tmp_path / "copied", "--corruption", "fog", "--link", "false") == 0
     assert os.path.samefile(tmp_path / "linked/fog" / mask, dataset / mask)
     assert not os.path.samefile(tmp_path / "copied/fog" / mask, dataset / mask)
 
@@ -340,7 +348,7 @@ def test_frames_of_video_files_are_counted_as_their_headers_say(tmp_path, capsys
 
 def test_a_worker_that_is_killed_is_one_line_and_the_next_run_goes_on(dataset, tmp_path):
     code = (
-        "import os, sys; import robustvos.commands.corrupt as c\n"
+        "import os, sys; import robustvos.commands.corrupting as c\n"
         "def dies(job, number):\n    os._exit(9)\n"
         "c._whole = dies\n"
         "import cli; sys.exit(cli.main(sys.argv[1:]))"

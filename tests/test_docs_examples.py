@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from robustvos.commands.system import load_system
+from robustvos.systems.loading import load_system
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,7 +84,7 @@ def test_script_of_the_page_runs(block):
 
 
 def test_system_file_of_the_page_builds_the_adapter_it_names():
-    system = load_system("residual.yaml", "nano", weights=False)
+    system = load_system("residual.yaml", sam2="nano", ready=False)
     assert type(system.adapter).__name__ == "Residual"
     assert system.adapter.scale == 1.0
 

@@ -10,6 +10,16 @@ import yaml
 
 MOGA = Path(__file__).resolve().parents[1] / "configs" / "moga.yaml"
 ROOT = MOGA.parent
+PARSERS_OWN = (
+    "class_path",
+    "NestedArg",
+    "<class",
+    "Union",
+    "Parser key",
+    "not accepted",
+    "unrecognized",
+    "import path",
+)
 
 
 @pytest.fixture
@@ -36,10 +46,10 @@ def test_data_replaces_the_configs_data_with_all_its_arguments(parsed, tmp_path,
     config = tmp_path / "config.yaml"
     config.write_text(
         "model: {class_path: PromptableVOS}\n"
-        "data: {class_path: RealVAS, init_args: {root: /elsewhere, prompt: box, limit: 3}}\n"
+        "data: {class_path: RealVAS, init_args: {root: /elsewhere, test: {prompt: box, limit: 3}}}\n"
     )
     path = tmp_path / "mine.yaml"
-    path.write_text("class_path: RealVAS\ninit_args: {clips: [a]}\n")
+    path.write_text("class_path: RealVAS\ninit_args: {test: {select: [a]}}\n")
     given = {"name": "realvas", "class": "RealVAS", "path": str(path)}[form]
     replaced = parsed("fit", "--config", config, "--data", given)["data"]
     assert no_leftovers(replaced, parsed("fit", "--model", "sam2", "--data", given)["data"])
@@ -95,7 +105,7 @@ def test_flags_win_over_config_files_in_any_order(parsed):
     ("choice", "setting"),
     [
         (["--sam2", "sam2.1_hiera_s"], ["--sam2.image_size", 512]),
-        (["--data", "realvas"], ["--data.limit", 3]),
+        (["--data", "realvas"], ["--data.test.limit", 3]),
         (["--model", "lora"], ["--model.adapter.rank", 8]),
         (["--model.adapter", "LoRA"], ["--model.adapter.rank", 8]),
     ],
@@ -109,9 +119,9 @@ def test_second_config_of_another_class_keeps_nothing_of_the_first(parsed, tmp_p
     first.write_text(
         "model: {class_path: PromptableVOS}\ndata: {class_path: CorruptedVOS, init_args: {root: /elsewhere}}\n"
     )
-    second.write_text("data: {class_path: RealVAS, init_args: {prompt: box}}\n")
+    second.write_text("data: {class_path: RealVAS, init_args: {test: {prompt: box}}}\n")
     data = parsed("fit", "--config", first, "--config", second)["data"]
-    assert (data["init_args"]["root"], data["init_args"]["prompt"]) == (None, "box")
+    assert (data["init_args"]["root"], data["init_args"]["test"]["prompt"]) == (None, "box")
 
 
 def test_second_config_of_the_same_class_changes_single_settings(parsed, tmp_path):
@@ -141,17 +151,35 @@ def test_base_keeps_nothing_of_the_former_base(parsed, tmp_path):
     former = tmp_path / "former.yaml"
     former.write_text(yaml.safe_dump({"sam2": {"variant": "nano", "checkpoint": "random", "image_size": 96}}))
     config = parsed("fit", "--config", MOGA, "--config", former, "--sam2", mine)
-    assert config["sam2"] == {"variant": "nano256", "checkpoint": "auto", "image_size": None}
+    assert config["sam2"] == {
+        "variant": "nano256",
+        "checkpoint": "auto",
+        "image_size": None,
+        "trunk_weights": None,
+        "resize": "fast",
+    }
 
 
 def test_single_settings_of_the_base_follow_its_name(parsed):
     config = parsed("fit", "--config", MOGA, "--sam2", "sam2.1_hiera_s", "--sam2.image_size", 512)
-    assert config["sam2"] == {"variant": "sam2.1_hiera_s", "checkpoint": "auto", "image_size": 512}
+    assert config["sam2"] == {
+        "variant": "sam2.1_hiera_s",
+        "checkpoint": "auto",
+        "image_size": 512,
+        "trunk_weights": None,
+        "resize": "fast",
+    }
 
 
 def test_base_may_be_spelt_as_the_models(parsed):
     config = parsed("fit", "--config", MOGA, "--model.sam2", "sam2_hiera_t", "--model.init_args.sam2.image_size=256")
-    assert config["sam2"] == {"variant": "sam2_hiera_t", "checkpoint": "auto", "image_size": 256}
+    assert config["sam2"] == {
+        "variant": "sam2_hiera_t",
+        "checkpoint": "auto",
+        "image_size": 256,
+        "trunk_weights": None,
+        "resize": "fast",
+    }
 
 
 def test_recipe_is_a_name_and_survives_model(parsed):
@@ -228,7 +256,7 @@ def test_unknown_prompt_and_corruption_suggest_the_nearest(door, tiny_config):
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        (["--trainer.max_epochs", "x"], ["trainer.max_epochs", "int", "x"]),
+        (["--trainer.max_epochs", "x"], ["--trainer.max_epochs", "whole number", "x"]),
         (["--data.train.batchs", "3"], ["batchs"]),
         (["--bogus", "3"], ["--bogus"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
@@ -242,6 +270,61 @@ def test_unknown_prompt_and_corruption_suggest_the_nearest(door, tiny_config):
 def test_slip_is_one_line_that_names_it(door, tiny_config, extra, said):
     error = door("fit", "--config", tiny_config, *extra).error
     assert all(word in error for word in said), error
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("--trainr.max_epochs", "--trainer.max_epochs"),
+        ("--trainer.max_epoch", "--trainer.max_epochs"),
+        ("--data.test.limt", "--data.test.limit"),
+        ("--data.tst.limit", "--data.test.limit"),
+        ("--data.train.batchs", "--data.train.batches"),
+        ("--model.protocl", "--model.protocol"),
+        ("--model.adaptor.rank", "--model.adapter.rank"),
+        ("--model.adapter.rnak", "--model.adapter.rank"),
+        ("--model.init_args.adapter.init_args.rnak", "--model.adapter.rank"),
+        ("--sam2.checkpont", "--sam2.checkpoint"),
+        ("--recipe.optimisation.lr", "--recipe.optimisation.learning_rate"),
+        ("--results.sytem", "--results.system"),
+        ("--ckpt_pth", "--ckpt_path"),
+    ],
+)
+def test_unknown_setting_at_any_depth_names_the_nearest(door, tiny_config, typed, nearest):
+    error = door("test", "--config", tiny_config, typed, "3").error
+    assert f"did you mean '{nearest}'?" in error
+    assert not any(word in error for word in PARSERS_OWN), error
+
+
+@pytest.mark.parametrize(
+    ("content", "nearest"),
+    [
+        ("data: {class_path: Shapes, init_args: {test: {limt: 3}}}", "--data.test.limit"),
+        ("data: Shapes\ntrainer: {max_epoch: 3}", "--trainer.max_epochs"),
+        ("data: Shapes\nsam2: {varant: nano}", "--sam2.variant"),
+    ],
+)
+def test_unknown_setting_of_a_file_names_the_nearest(door, tmp_path, content, nearest):
+    (tmp_path / "mine.yaml").write_text(f"model: {{class_path: PromptableVOS}}\n{content}\n")
+    error = door("test", "--config", "mine.yaml").error
+    assert f"did you mean '{nearest}'?" in error
+    assert not any(word in error for word in PARSERS_OWN), error
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--model.adapter.rank", "many"], "--model.adapter.rank: expected a whole number or null, got 'many'"),
+        (["--data.test.limit", "few"], "--data.test.limit: expected a whole number or null, got 'few'"),
+        (["--model.adapter", "MoGGA"], "--model.adapter: unknown class 'MoGGA'; did you mean 'MoGA'?"),
+        (["--trainer.logger", "TensorBoardLoger"], "did you mean 'TensorBoardLogger'?"),
+        (["stray"], "'stray' stands alone"),
+    ],
+)
+def test_a_value_of_another_kind_is_said_without_the_parsers_words(door, tiny_config, typed, said):
+    error = door("test", "--config", tiny_config, *typed).error
+    assert said in error
+    assert not any(word in error for word in PARSERS_OWN), error
 
 
 def test_broken_yaml_is_one_line(door, tmp_path):

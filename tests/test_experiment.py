@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import pytest
 import yaml
 
 from robustvos.commands.experiment import CLI
-from robustvos.commands.experiment_plan import CONFIGS, known_experiments, read_plan
 from robustvos.errors import UnknownName, UserError
+from robustvos.experiments.plan import read_plan
+from robustvos.experiments.reading import CONFIGS, known_experiments
 from robustvos.state_dicts import read_checkpoint
 
-TINY = {
-    "fit": "--trainer.devices 1 --data.train.batches 1 --data.train.frames 2 --data.train.frames_per_batch 2",
-    "data": "--data shapes --data.size 64 --data.test.clips 2 --data.test.frames 3 --data.test.conditions [clean,fog]",
+TINY_DATA = {
+    "from": "shapes",
+    "size": 64,
+    "test": {"limit": 2, "frames": 3, "conditions": ["clean", "fog"]},
 }
 
 
@@ -34,13 +37,14 @@ def test_every_experiment_can_be_planned(name, scale):
     plan = read_plan(name, scale, Path("out"))
     assert plan.tests and set(plan.references) <= {row.title for row in plan.rows}
     for test in plan.tests:
-        assert test.command()[0] == "test"
         model = test.arguments[test.arguments.index("--model") + 1]
         published = "--ckpt_path" in test.arguments
-        assert (test.fit is None) == (model in UNTRAINED or published)
+        shipped = name.startswith("realvas") and scale == "embedded"  # the adapter of the package
+        assert (test.fit is None) == (model in UNTRAINED or published or shipped)
 
 
-UNTRAINED = ("sam2", "restored_urie", "restored_airnet", "restored_spandrel")
+BASELINES = ("repeat_query", "hold_last", "constant_velocity", "follow_occluder", "complete_convex")
+UNTRAINED = ("sam2", "restored_urie", "restored_airnet", "restored_spandrel", *BASELINES)
 
 
 def test_tables_share_what_they_train_and_test():
@@ -51,13 +55,13 @@ def test_tables_share_what_they_train_and_test():
 
 
 def test_every_published_name_is_one_of_the_papers(tmp_path):
-    from robustvos.report.published import published_table
+    from robustvos.report.published import PAPERS, published_table
 
     for name in known_experiments():
         plan = read_plan(name, "embedded", tmp_path)
         if plan.table is None:
             continue
-        parts = published_table(plan.table)
+        parts = published_table(plan.table, PAPERS[plan.paper])
         known = {row for part in parts for row, _ in part.rows} | {column for part in parts for column in part.columns}
         assert {row.published for row in plan.rows} - {""} <= known | {"SAM2"}, name
 
@@ -70,48 +74,22 @@ def test_seeds_train_apart_and_are_tested_apart():
     assert len(plan.fits) == 12 and len({fit.folder for fit in plan.fits}) == 12
 
 
-def test_a_broken_off_training_goes_on_and_a_finished_one_is_not_repeated(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (fit,) = [f for f in read_plan("table4", "embedded", Path("out")).fits if f.name.startswith("lora")]
-    assert not fit.done and "--ckpt_path" not in fit.command()
-    checkpoint = fit.folder / "version_0" / "checkpoints" / "last.ckpt"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.touch()
-    assert not fit.done and fit.command()[-2:] == ["--ckpt_path", str(checkpoint)]
-    (fit.folder / "version_0" / "trained.json").touch()
-    assert fit.done
-    newer = fit.folder / "version_10" / "checkpoints" / "last.ckpt"
-    newer.parent.mkdir(parents=True)
-    newer.touch()
-    assert fit.checkpoint == newer and not fit.done, "a newer version was begun"
-
-
-def test_results_count_only_for_the_weights_that_training_ended_with(tmp_path, monkeypatch, door):
-    monkeypatch.chdir(tmp_path)
-    plan = read_plan("table4", "embedded", Path("experiments/embedded"))
-    (test,) = [t for t in plan.tests if t.name == "lora"]
-    checkpoint = test.fit.folder / "version_0" / "checkpoints" / "last.ckpt"
-    results = test.folder / "version_0" / "results.json"
-    for path in (checkpoint, results):
-        path.parent.mkdir(parents=True)
-        path.touch()
-    results.write_text(json.dumps({"checkpoint": str(checkpoint)}))
-    assert test.results is None, "training has not ended"
-    answer = door("experiment", "table4", "--dry_run", "--only", "test")
-    assert "lora" not in answer.out and str(test.fit.folder) in answer.err
-    (test.fit.folder / "version_0" / "trained.json").touch()
-    assert test.results == results
-    results.write_text(json.dumps({"checkpoint": "runs/another/last.ckpt"}))
-    assert test.results is None, "of other weights"
-
-
 @pytest.fixture
 def files(tmp_path, tiny_base):
     """A scale and an experiment whose every part takes seconds."""
     scale = {
-        "fit": f"--config {CONFIGS.parent / 'moga.yaml'} --sam2 {tiny_base} --data.size 64 {TINY['fit']}",
-        "test": f"--trainer.devices 1 --sam2 {tiny_base}",
-        "sets": {"shapes": TINY["data"]},
+        "fit": {
+            "config": str(CONFIGS.parent / "moga.yaml"),
+            "sam2": str(tiny_base),
+            "trainer": {"devices": 1, "max_epochs": 1},
+            "data": {
+                "size": 64,
+                "train": {"batches": 1, "frames": 2, "frames_per_batch": 2},
+                "val": {"limit": 1, "frames": 2},
+            },
+        },
+        "test": {"trainer": {"devices": 1}, "sam2": str(tiny_base)},
+        "sets": {"shapes": {"data": TINY_DATA}},
         "like": "embedded",
     }
     experiment = {
@@ -122,7 +100,7 @@ def files(tmp_path, tiny_base):
         "rows": {
             "SAM2": {"model": "sam2"},
             "URIE+SAM2": {"model": "restored_urie"},
-            "MoGA+SAM2": {"model": "moga", "system": {"embedded": "--model.adapter.rank 4"}, "fit": True},
+            "MoGA+SAM2": {"model": "moga", "scales": {"embedded": {"model": {"adapter": {"rank": 4}}}}, "fit": True},
         },
     }
     for name, content in (("scale", scale), ("tiny", experiment)):
@@ -151,11 +129,52 @@ def test_an_experiment_from_nothing_to_its_table(door, files, tmp_path):
     left = door("experiment", experiment, "--scale", scale, "--dry_run").out.splitlines()
     assert len(left) == 1 and "restored_urie" in left[0], "nothing else is left to do"
 
+    content = yaml.safe_load(experiment.read_text())
+    content["rows"]["MoGA+SAM2"]["test"] = {"data": {"test": {"limit": 1}}}
+    experiment.write_text(yaml.safe_dump(content))
+    left = door("experiment", experiment, "--scale", scale, "--dry_run").out.splitlines()
+    assert [line.split()[0] for line in left] == ["test", "test"], "other tests of the same training"
+
+
+def test_a_run_of_other_settings_is_another_run_and_the_message_names_them(door, files, tmp_path):
+    experiment, scale = files
+    content = yaml.safe_load(experiment.read_text())
+    content["rows"] = {"MoGA+SAM2": content["rows"]["MoGA+SAM2"]}
+    experiment.write_text(yaml.safe_dump(content | {"reference": "MoGA+SAM2"}))
+    config = tmp_path / "mine.yaml"
+    settings = yaml.safe_load(Path(CONFIGS.parent / "moga.yaml").read_text())
+    for name in ("sam2", "recipe"):
+        settings[name] = str(CONFIGS.parent / settings[name])
+    settings["trainer"]["max_epochs"] = 1
+    config.write_text(yaml.safe_dump(settings))
+    content = yaml.safe_load(scale.read_text())
+    content["fit"]["config"] = str(config)
+    scale.write_text(yaml.safe_dump(content))
+    command = ("experiment", experiment, "--scale", scale)
+    assert door(*command).code == 0
+    assert door(*command, "--dry_run").out == ""
+
+    settings["trainer"] |= {"gradient_clip_val": 0.2, "log_every_n_steps": 3, "accelerator": "cpu"}
+    config.write_text(yaml.safe_dump(settings))  # as if configs/moga.yaml were edited
+    answer = door(*command, "--dry_run")
+    fit, test = answer.out.splitlines()
+    assert fit.startswith("fit") and "--ckpt_path" not in fit, "it begins anew"
+    assert "version_1/checkpoints/last.ckpt" in test
+    (line,) = answer.err.splitlines()
+    assert "version_0 is of other settings (trainer.gradient_clip_val 0.1, now 0.2): it is not used" in line
+    assert door(*command).code == 0
+    assert len(list((tmp_path / "runs/experiments/scale").glob("*/**/version_1/identity.json"))) == 2
+
+    settings["trainer"]["gradient_clip_val"] = 0.1
+    config.write_text(yaml.safe_dump(settings))
+    assert door(*command, "--only", "fit", "--dry_run").out == "", "what was trained with these settings is still there"
+
 
 def test_stopped_experiment_waits_for_its_command_and_goes_on_from_there(door, files, tmp_path):
     experiment, scale = files
     content = yaml.safe_load(scale.read_text())
-    content["fit"] += " --data.train.batches 4000 --checkpoint.every_n_train_steps 1"
+    content["fit"]["data"]["train"]["batches"] = 4000
+    content["fit"]["checkpoint"] = {"every_n_train_steps": 1}
     scale.write_text(yaml.safe_dump(content))
     command = [sys.executable, CLI, "experiment", experiment, "--scale", scale, "--only", "fit"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -195,19 +214,84 @@ def test_what_is_misspelt_is_refused(door, files, tmp_path):
         ({"rows": {"SAM2": "sam2"}}, "row 'SAM2': expected names with values, got 'sam2'"),
         ({"sets": 4}, "sets: 4 is no list of names"),
         ({"reference": {"a": 1}}, "reference: .* is no list of names"),
-        ({"rows": {"SAM2": {"model": "sam2", "test": 3}}}, "3 is no text with arguments"),
+        ({"rows": {"SAM2": {"model": "sam2", "test": 3}}}, "test: expected settings as in a --config, got 3"),
     ):
         experiment.write_text(yaml.safe_dump(content | change))
         with pytest.raises((UnknownName, UserError), match=message):
             read_plan(str(experiment), str(scale), tmp_path)
     experiment.write_text(yaml.safe_dump(content | {"sets": "shapes"}))
     assert read_plan(str(experiment), str(scale), tmp_path).sets == ("shapes",)
-    scale.write_text("fit: --data shapes")
+    scale.write_text("fit: {data: shapes}")
     with pytest.raises(UserError, match="scale.yaml has no sets"):
         read_plan(str(experiment), str(scale), tmp_path)
 
 
+def test_a_setting_that_no_system_has_is_refused_before_anything_runs(door, files):
+    experiment, scale = files
+    content = yaml.safe_load(experiment.read_text())
+    content["rows"]["SAM2"]["test"] = {"data": {"test": {"limmit": 1}}}
+    experiment.write_text(yaml.safe_dump(content))
+    answer = door("experiment", experiment, "--scale", scale)
+    assert "limmit" in answer.error and "--data.test.limmit 1" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"sets": {"embedded": ["shapes"], "full": ["mvseg_adv"]}},
+            'sets differs by scale; write scales: {embedded: {sets: ["shapes"]}, full: {sets: ["mvseg_adv"]}}',
+        ),
+        (
+            {"fit": "--data.train.batches 30"},
+            "fit: '--data.train.batches 30' is written as flags; write settings: {data: {train: {batches: 30}}}",
+        ),
+        (
+            {"rows": {"a": {"model": "moga", "system": "--model.adapter.rank 8"}}},
+            "settings of the system stand in model itself: {model: {from: moga, adapter: {rank: 8}}}",
+        ),
+        (
+            {"rows": {"a": {"model": "moga", "test": "--model.adapter.scale 0"}}},
+            "write settings: {model: {adapter: {scale: 0}}}",
+        ),
+    ],
+)
+def test_files_of_version_0_1_are_answered_with_what_to_write(files, tmp_path, change, message):
+    experiment, scale = files
+    experiment.write_text(yaml.safe_dump(yaml.safe_load(experiment.read_text()) | change))
+    with pytest.raises(UserError) as caught:
+        read_plan(str(experiment), str(scale), tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_scale_of_version_0_1_is_answered_with_what_to_write(files, tmp_path):
+    experiment, scale = files
+    scale.write_text("fit: --config configs/moga.yaml --trainer.devices 2\nsets: {shapes: --data shapes}")
+    with pytest.raises(UserError, match=r"write settings: \{config: configs/moga.yaml, trainer: \{devices: 2\}\}"):
+        read_plan(str(experiment), str(scale), tmp_path)
+
+
+def test_examples_of_the_page_can_be_planned(tmp_path):
+    page = (Path(__file__).resolve().parents[1] / "docs" / "experiments.md").read_text()
+    scale, experiment = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "scale.yaml").write_text(scale)
+    (tmp_path / "ranks.yaml").write_text(experiment)
+    plan = read_plan(str(tmp_path / "ranks.yaml"), "embedded", Path("out"))
+    assert [fit.arguments[-1] for fit in plan.fits] == ["0", "0"] and len(plan.tests) == 3
+    (test,) = {
+        test for row in read_plan("table4", str(tmp_path / "scale.yaml"), Path("out")).rows[:1] for test in row.tests
+    }
+    assert "/data/MVSeg-adv" in test.arguments
+
+
 def test_help_names_every_experiment(door):
     text = " ".join(door("experiment", "--help").out.split())
-    assert "table2 to table8" in text
-    assert all(name in text for name in known_experiments() if not name.startswith("table"))
+    assert "table2 to table8" in text and "realvas_table2 to realvas_table5" in text
+    assert all(name in text for name in known_experiments() if "table" not in name)
+
+
+def test_an_unknown_paper_is_named(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text("title: x\npaper: realvos\nsets: [shapes]\nrows: {a: {model: sam2}}\n")
+    with pytest.raises(UnknownName, match="unknown paper in .*x.yaml: 'realvos'; did you mean 'realvas'"):
+        read_plan(str(file), "embedded", tmp_path)

@@ -109,7 +109,7 @@ def test_release_tracks_as_the_run_does(door, release, trained_release, named, f
 
 def test_release_is_tested_as_weights_of_a_system(door, release, trained_release, tmp_path):
     config = trained_release.parents[4] / "release.yaml"
-    answer = door("test", "--config", config, "--data.test.clips", 1, "--ckpt_path", release)
+    answer = door("test", "--config", config, "--data.test.limit", 1, "--ckpt_path", release)
     assert answer.code == 0, answer.err
     assert list(tmp_path.rglob("results.json"))
 

@@ -18,7 +18,7 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from robustvos.report.results import load_result
+from robustvos.evaluation.results import load_result
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.config import Sam2Config
@@ -37,7 +37,7 @@ def losses(run: Path, tag: str = "train/loss") -> dict[int, float]:
 
 def scores(folder: Path) -> dict[tuple, dict]:
     (path,) = folder.rglob("results.json")
-    return {(o["clip"], o["object"], o["tags"]["corruption"]): o["scores"] for o in load_result(path).objects}
+    return {o.identity: o.scores for o in load_result(path).objects}
 
 
 @contextmanager
@@ -145,11 +145,11 @@ def test_results_load_and_say_where_they_come_from(door, tiny_config, trained, l
     assert result.facts["side"] == str(told["size"]) and result.facts["frames"] == str(told["test"]["frames"])
     assert result.facts["severity"] == f"{told['test']['severity']:g}"
     assert len(result.base_hash) == 16 and result.restorer_hash == ""
-    assert len({o["clip"] for o in result.objects}) == 2
+    assert len({o.video for o in result.objects}) == 2
     assert result.overall["J&F"].mean == pytest.approx((result.overall["J"].mean + result.overall["F"].mean) / 2)
     assert result.parameters["trainable"] == sum(t.numel() for t in read_checkpoint(last)["state_dict"].values())
     rows = list(csv.DictReader((folder / "results.csv").open()))
-    assert [float(row["J"]) for row in rows] == pytest.approx([o["scores"]["J"] for o in result.objects], abs=1e-6)
+    assert [float(row["J"]) for row in rows] == pytest.approx([o.scores["J"] for o in result.objects], abs=1e-6)
     assert_summary(answer.out, result, folder.relative_to(tmp_path))
 
 
@@ -202,11 +202,19 @@ def test_weights_trained_on_another_base_are_refused(door, tiny_config, last):
 
 
 def test_exported_weights_are_tested_as_the_runs_own(door, tiny_config, last, tmp_path):
-    said = ["test", "--config", tiny_config, "--data.test.clips", 1]
+    said = ["test", "--config", tiny_config, "--data.test.limit", 1]
     assert door("export", last, "--out", "moga.safetensors").code == 0
     assert door(*said, "--run", "run", "--ckpt_path", last).code == 0
     assert door(*said, "--run", "file", "--ckpt_path", "moga.safetensors").code == 0
     assert scores(tmp_path / "runs" / "run") == scores(tmp_path / "runs" / "file")
+
+
+@pytest.mark.parametrize(("limit", "videos"), [("1", 1), ("1.0", 4), ("0.5", 2)])
+def test_a_limit_of_one_is_one_video_and_of_one_point_zero_all(door, tiny_config, tmp_path, limit, videos):
+    answer = door("test", "--config", tiny_config, "--model", "sam2", "--trainer.limit_test_batches", limit)
+    assert answer.code == 0, answer.err
+    (path,) = tmp_path.rglob("results.json")
+    assert len({o.sequence for o in load_result(path).objects}) == videos
 
 
 def test_predict_writes_masks_and_no_scores(door, tiny_config, last, tmp_path):
@@ -270,6 +278,16 @@ def test_run_that_is_stopped_twice_ends_at_once(tiny_config, tmp_path):
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+def test_a_terminated_test_does_not_end_well(tiny_config, tmp_path):
+    code, said = end_at(0, [signal.SIGTERM], tmp_path, "test", "--config", tiny_config, "--model", "sam2")
+    assert (
+        code == 143
+        and said.strip().splitlines()[-1] == "stopped by SIGTERM: the same command with --resume goes on"
+        and "Traceback" not in said
+    )
+    assert not list(tmp_path.rglob("results.json"))
+
+
 HOLD = """
 import pathlib, time
 from lightning.pytorch import Callback
@@ -279,6 +297,12 @@ class Hold(Callback):
         self.step = step
 
     def on_train_batch_start(self, trainer, *_):
+        self.hold(trainer)
+
+    def on_test_batch_start(self, trainer, *_):
+        self.hold(trainer)
+
+    def hold(self, trainer):
         if trainer.global_step == self.step:
             held = pathlib.Path("held")
             held.touch()
@@ -315,7 +339,7 @@ def test_two_processes_score_as_one_does(door, tiny_config, tmp_path):
         tiny_config,
         "--model",
         "sam2",
-        "--data.test.clips",
+        "--data.test.limit",
         3,
         "--data.test.conditions",
         "[clean]",
@@ -351,7 +375,7 @@ def layer_norms(module: torch.nn.Module, prefix: str) -> list[str]:
 
 
 def test_the_release_scores_the_prompted_frame_whatever_the_dataset_skips(door, tiny_base):
-    small = ("--data.size", 64, "--data.test.clips", 2, "--data.test.frames", 4, "--data.test.conditions", "[clean]")
+    small = ("--data.size", 64, "--data.test.limit", 2, "--data.test.frames", 4, "--data.test.conditions", "[clean]")
     scored = {}
     for protocol in ("davis", "release"):
         run = ("--run", protocol, "--model", "sam2", "--sam2", tiny_base, "--model.protocol", protocol)
@@ -359,6 +383,6 @@ def test_the_release_scores_the_prompted_frame_whatever_the_dataset_skips(door, 
         assert answer.code == 0, answer.err
         scored[protocol] = json.loads(Path("runs", protocol, "version_0", "results.json").read_text())
     assert [scored[protocol]["skip_first_last"] for protocol in scored] == [True, False]
-    frames = {p: {(o["clip"], o["object"]): o["frames"] for o in r["objects"]} for p, r in scored.items()}
+    frames = {p: {(o["video"], o["object"]): o["frames"] for o in r["objects"]} for p, r in scored.items()}
     assert set(frames["davis"].values()) == {2}
     assert all(frames["release"][key] >= 1 for key in frames["davis"]) and max(frames["release"].values()) > 2

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 import cli
-from robustvos.report.results import load_result
+from robustvos.evaluation.results import load_result
 from robustvos.restoration.airnet import AirNetwork
 from robustvos.restoration.urie import SelectiveUNet
 from robustvos.video.masks import write_indexed_mask
@@ -182,8 +182,8 @@ def read(*parts: str) -> dict[str, Any]:
 
 
 def downloaded() -> list[str]:
-    """Those that are not drawn by this project."""
-    return [p.stem for p in sorted((CONFIGS / "data").glob("*.yaml")) if p.stem not in ("shapes", "realvas")]
+    """Those that are neither drawn by this project nor made of footage of one's own."""
+    return [p.stem for p in sorted((CONFIGS / "data").glob("*.yaml")) if p.stem not in ("pasted", "shapes", "realvas")]
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_dataset_is_trained_and_tested_on(door, tiny_base, tmp_path, data, name)
     result = load_result(next(tmp_path.rglob("results.json")))
     assert result.dataset == name
     conditions = settings["test"]["conditions"] if "test" in settings else ["clean"]
-    assert {row["tags"]["corruption"] for row in result.objects} == set(conditions)
+    assert {row.corruption for row in result.objects} == set(conditions)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "model").glob("*.yaml")))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robustvos.metrics.rules import PROTOCOLS
 from robustvos.video.masks import masks_from_ids, read_indexed_mask, write_indexed_mask, write_overlapping_masks
 
 SIZE = (48, 64)
@@ -42,7 +41,7 @@ def run_of(door, dataset: Path, base, protocol: str) -> Path:
     return Path("runs", protocol, "version_0")
 
 
-@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("protocol", ["davis", "release"])
 def test_masks_of_a_test_score_as_the_test_did(door, dataset, tiny_base, protocol):
     run = run_of(door, dataset, tiny_base, protocol)
     answer = door("score", run / "masks", dataset, "--protocol", protocol, "--out", "scored")
@@ -51,7 +50,7 @@ def test_masks_of_a_test_score_as_the_test_did(door, dataset, tiny_base, protoco
     said = {}
     for o in result["objects"]:
         condition = o["tags"]["corruption"]
-        said[f"{o['clip']}{'' if condition == 'clean' else f'@{condition}'}_{o['object']}"] = o["scores"]
+        said[f"{o['video']}{'' if condition == 'clean' else f'@{condition}'}_{o['object']}"] = o["scores"]
     lines = Path("scored/scores.csv").read_text().splitlines()
     rows = {row["Sequence"]: row for row in csv.DictReader(lines)}
     assert rows.keys() == said.keys()

@@ -86,9 +86,17 @@ def test_track_writes_a_mask_per_frame_and_an_overlay(request, track, tmp_path, 
         assert set(np.unique(ids)) <= {0, 1}
     overlaid = open_frames(tmp_path / "out" / "overlay.mp4")
     assert (len(overlaid), overlaid.size) == (3, (HEIGHT, WIDTH))
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["masks", "overlay.mp4"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["masks", "overlay.mp4", "scores.csv"]
     assert "out/masks" in answer.out
     assert answer.err == ""
+
+
+def test_overlay_is_left_out_if_asked(track, video, tmp_path):
+    answer = track(video, "--box", BOX, "--overlay", "false")
+    assert answer.code == 0, answer.err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["masks", "scores.csv"]
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
+    assert "overlay.mp4" not in answer.out
 
 
 def test_mask_prompt_keeps_its_ids_and_is_the_first_result(track, video, mask, tmp_path):
@@ -100,9 +108,9 @@ def test_mask_prompt_keeps_its_ids_and_is_the_first_result(track, video, mask, t
 
 
 def test_a_system_goes_to_a_device_as_a_whole():
-    from robustvos.commands.system import load_trained_system
+    from robustvos.systems.loading import load_system
 
-    system = load_trained_system("moga", "nano", None).to("meta")
+    system = load_system("moga", sam2="nano").to("meta")
     assert {p.device.type for part in (system.model, system.adapter) for p in part.parameters()} == {"meta"}
 
 
@@ -279,6 +287,12 @@ def test_untrained_adapter_is_not_tracked_with(track, folder, tmp_path):
 # Trained weights in the tools
 
 
+def test_base_for_real_video_is_the_default(door, folder):
+    assert "sam2 on small: " in door("track", folder, "--box", BOX, "--out", "out").out
+    answer = door("track", folder, "--box", BOX, "--model", "moga", "--out", "adapted")
+    assert "moga on nano: " in answer.out  # the adapter that is shipped
+
+
 def test_run_is_tracked_with_by_its_checkpoint_alone(door, trained, folder, tmp_path):
     answer = door("track", folder, "--box", BOX, "--ckpt_path", trained / "checkpoints" / "last.ckpt", "--out", "out")
     assert answer.code == 0, answer.err
@@ -367,7 +381,7 @@ def test_score_of_shifted_squares(door, tmp_path):
             ids = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
             ids[8:24, 8 + shift : 24 + shift] = 1
             save(tmp_path / name / "a" / f"{t:05d}.png", ids)
-    answer = door("score", "found", "truth", "--out", "scores")
+    answer = door("score", "found", "truth", "--skip_first_last", "false", "--out", "scores")
     assert answer.code == 0, answer.err
     shown = {line.split()[0]: float(line.split()[1]) for line in answer.out.splitlines()[:3]}
     assert shown["J"] == pytest.approx(12 / 20, abs=1e-4)  # 12 of 20 columns are common
@@ -385,7 +399,7 @@ def test_score_without_a_frame_that_counts_says_so(door, tmp_path):
 
 
 def test_report_shows_a_tested_run(door, tiny_config, tmp_path):
-    assert door("test", "--config", tiny_config, "--model", "sam2", "--data.test.clips", 1, "--run", "a").code == 0
+    assert door("test", "--config", tiny_config, "--model", "sam2", "--data.test.limit", 1, "--run", "a").code == 0
     answer = door("report", "runs", "--out", "page", "--title", "a & b")
     assert answer.code == 0, answer.err
     assert "page/index.html" in answer.out

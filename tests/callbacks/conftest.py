@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import lightning as L
 import pytest
@@ -15,6 +17,7 @@ from torch.utils.data import DataLoader
 from callbacks.base import VideoCallback
 from lightning_modules.promptable_vos import PromptableVOS
 from robustvos.adapters import MoGA
+from robustvos.evaluation.protocol import DatasetFacts
 from robustvos.sam2.config import Sam2Config
 from robustvos.types import Prompt, Video
 
@@ -94,9 +97,9 @@ class Witness(VideoCallback):
 class Videos(L.LightningDataModule):
     """Given videos, to validate, test or predict."""
 
-    def __init__(self, videos, task="modal"):
+    def __init__(self, videos, facts=None):
         super().__init__()
-        self.videos, self.task = videos, task
+        self.videos, self.facts = videos, facts or DatasetFacts()
 
     def test_dataloader(self):
         return DataLoader(self.videos, batch_size=None)
@@ -112,12 +115,10 @@ def videos_of():
 
 @pytest.fixture
 def run(tmp_path):
-    """``run("test", system, videos, [callbacks])`` -> the run's folder and a witness; the rest is said of the data."""
+    """``run("test", system, videos, [callbacks])`` -> the run's folder and a witness; the rest are facts of the data."""
 
-    def run_stage(stage, system, videos, callbacks, task="modal", **said):
-        witness, data = Witness(), Videos(videos, task)
-        for name, value in said.items():
-            setattr(data, name, value)
+    def run_stage(stage, system, videos, callbacks, **facts):
+        witness, data = Witness(), Videos(videos, DatasetFacts(**facts))
         trainer = L.Trainer(
             accelerator="cpu",
             logger=TensorBoardLogger(tmp_path, name=stage),
@@ -168,3 +169,13 @@ def two_processes(tmp_path):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def line() -> ModuleType:
+    """``line_training.py`` beside this file."""
+    spec = importlib.util.spec_from_file_location("line_training", Path(__file__).with_name("line_training.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -7,14 +7,15 @@ import torch
 
 from callbacks.mask_writer import MaskWriter
 from callbacks.strip_writer import StripWriter
-from robustvos.metrics.rules import ScoringRules
-from robustvos.types import TrackedFrame, VideoResult
+from robustvos.evaluation.protocol import protocol_named
+from robustvos.evaluation.records import VideoResult
+from robustvos.types import TrackedFrame
 
 
 class Oracle(L.LightningModule):
     """Finds exactly the truth."""
 
-    rules = ScoringRules()
+    protocol = protocol_named("davis")
 
     def test_step(self, video, batch_idx):
         self.tell("on_video_start", video)
@@ -22,7 +23,7 @@ class Oracle(L.LightningModule):
             one = torch.ones(len(masks))
             tracked = TrackedFrame(t, video.object_ids, masks, masks.float(), one, one)
             self.tell("on_tracked_frame", video, video.frames[t], tracked)
-        self.tell("on_video_end", video, VideoResult(video.name, ()))
+        self.tell("on_video_end", video, VideoResult(video.name, video.corruption, ()))
 
     def transfer_batch_to_device(self, batch, device, dataloader_idx):
         return batch

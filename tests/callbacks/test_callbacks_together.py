@@ -14,8 +14,9 @@ from callbacks.mask_writer import MaskWriter
 from callbacks.overlay_logger import OverlayLogger
 from callbacks.strip_writer import StripWriter
 from callbacks.temperature_annealing import TemperatureAnnealing
-from datamodules.shapes import EvaluationClips, Shapes, TrainClips
+from datamodules.shapes import Shapes
 from robustvos.adapters import MoGA
+from robustvos.datasets.shapes import ShapesEvaluation, TrainClips
 from robustvos.report.curves import read_scalars
 from robustvos.report.figures import find_strips
 
@@ -37,7 +38,7 @@ def trainer(tmp_path):
 
 def test_fit_and_test_leave_what_the_report_reads(trainer, make_system, read_images):
     moga_system = make_system(MoGA(rank=4))
-    clips = EvaluationClips(clips=1, frames=3, conditions=("clean", "fog"))
+    clips = ShapesEvaluation(limit=1, frames=3, conditions=("clean", "fog"))
     data = Shapes(size=64, train=TrainClips(frames=3, frames_per_batch=3, batches=2), val=clips, test=clips)
     trainer.fit(moga_system, datamodule=data)
     folder = Path(trainer.log_dir)

@@ -7,7 +7,7 @@ import pytest
 
 from callbacks.frame_curves import TAG, FrameCurves, curves_figure
 from robustvos.errors import UserError
-from robustvos.report.frame_scores import FrameSeries
+from robustvos.evaluation.frame_scores import FrameSeries
 
 
 def series(clip, scores, corruption="clean"):
@@ -34,7 +34,7 @@ def test_first_validation_stays_what_later_ones_are_compared_with(run, moga_syst
     for name in ("first", "second"):
         folder, _ = run("validate", moga_system, [make_video(name), make_video(name, corruption="fog")], [curves])
         assert list(read_images(folder)) == [TAG]
-    assert {one.clip for one in curves.compared} == {"first"}
+    assert {one.video for one in curves.compared} == {"first"}
 
 
 @pytest.mark.parametrize("stage", ["test", "validate"])
@@ -51,7 +51,7 @@ def test_another_systems_run_may_be_the_reference(run, moga_system, make_video, 
     curves = FrameCurves(reference=folder)
     folder, _ = run("validate", moga_system, [make_video("c")], [curves])
     assert list(read_images(folder)) == [TAG]
-    assert {one.clip for one in curves.compared} == {"a", "b"}
+    assert {one.video for one in curves.compared} == {"a", "b"}
 
 
 def test_a_folder_without_scores_is_refused(tmp_path):

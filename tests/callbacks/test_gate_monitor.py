@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from callbacks.gate_monitor import GateMonitor
-from robustvos.adapters import LoRA, MoGA, MoGARelease
+from robustvos.adapters import GaRA, LoRA, MoGA, MoGARelease
+from robustvos.drawing.draw import gate_image
 from robustvos.errors import UnknownName, UserError
-from robustvos.report.draw import gate_image
 
 
 def test_gates_of_an_object_do_not_depend_on_those_tracked_beside_it(run, moga_system, make_video):
@@ -54,7 +54,7 @@ def test_picture_shows_the_gates(run, moga_system, make_video):
 def test_first_videos_of_each_condition_are_drawn(run, moga_system, make_video):
     videos = [make_video(name, frames=3, corruption=c) for c in ("clean", "fog") for name in ("a", "b", "c")]
     folder, _ = run("test", moga_system, videos, [GateMonitor(per_condition=2)])
-    drawn = sorted(path.name for path in (folder / "figures" / "gates").iterdir())
+    drawn = sorted(path.name for path in (folder / "figures" / "gates").glob("*.png"))
     assert drawn == ["a.png", "a@fog.png", "b.png", "b@fog.png"]
 
 
@@ -69,6 +69,15 @@ def test_release_variant_is_drawn_too(run, make_system, make_video):
     monitor = GateMonitor()
     folder, _ = run("test", make_system(MoGARelease(rank=4)), [make_video(frames=3)], [monitor])
     assert monitor.gates[1].shape == (3, 4)
+    assert (folder / "figures" / "gates" / "clip.png").exists()
+
+
+def test_gates_that_know_frames_alone_are_drawn_for_each_object(run, make_system, make_video):
+    monitor = GateMonitor(projection="blocks.0.q")
+    folder, _ = run("test", make_system(GaRA(rank_low=2, rank_high=3)), [make_video(prompted=(0, 2))], [monitor])
+    first, second = monitor.gates[1], monitor.gates[2]
+    assert first.shape == (5, 5) and not first.isnan().any()
+    assert second[:2].isnan().all() and torch.equal(second[2:], first[2:])
     assert (folder / "figures" / "gates" / "clip.png").exists()
 
 
@@ -88,14 +97,13 @@ def test_switched_off_adapter_is_passed_over(run, moga_system, make_video):
 
 def test_adapter_stops_recording_after_the_last_wanted_video(run, moga_system, make_video):
     run("test", moga_system, [make_video("a", frames=3), make_video("b", frames=3)], [GateMonitor(per_condition=1)])
-    assert not moga_system.adapter.record_gates
-    assert moga_system.adapter.gates == {}
+    assert moga_system.adapter.gates() == {} and moga_system.adapter._recorded is None
 
 
 def test_unknown_projection_is_named(run, moga_system, make_video):
     with pytest.raises(UnknownName, match=r"unknown gated projection 'layers.0.self_attn_x'"):
         run("test", moga_system, [make_video(frames=2)], [GateMonitor(projection="layers.0.self_attn_x")])
-    assert not moga_system.adapter.record_gates
+    assert moga_system.adapter._recorded is None
 
 
 def test_arguments_out_of_range_are_refused():

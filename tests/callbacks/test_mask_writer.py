@@ -7,8 +7,11 @@ import torch
 from PIL import Image
 
 from callbacks.mask_writer import MaskWriter
+from robustvos.errors import UnsafePath
 from robustvos.video.masks import masks_from_ids, read_indexed_mask, read_overlapping_masks
 from robustvos.video.palette import davis_palette
+
+pytestmark = pytest.mark.fast
 
 
 @pytest.mark.parametrize("stage", ["test", "predict"])
@@ -48,3 +51,11 @@ def test_nothing_is_written_in_validation_or_when_off(run, moga_system, make_vid
     for stage, writer in (("validate", MaskWriter()), ("test", MaskWriter(enabled=False))):
         folder, _ = run(stage, moga_system, [make_video(frames=2)], [writer])
         assert not (folder / "masks").exists()
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/robustvos-elsewhere", ".."])
+@pytest.mark.parametrize("of", ["video", "frame"])
+def test_names_that_lead_out_of_the_run_are_refused_whatever_dataset_gives_them(run, moga_system, make_video, name, of):
+    video = make_video(name, frames=1) if of == "video" else make_video(frames=1, frame_names=(f"{name}/x",))
+    with pytest.raises(UnsafePath, match="lies outside of"):
+        run("predict", moga_system, [video], [MaskWriter()])

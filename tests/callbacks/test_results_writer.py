@@ -9,14 +9,16 @@ import lightning as L
 import pytest
 import torch
 
-from callbacks.results_writer import ResultsWriter, system_name
-from lightning_modules.evaluation import Scorer
+from callbacks.results_writer import ResultsWriter
 from lightning_modules.promptable_vos import PromptableVOS
 from robustvos.adapters import FullFineTuning, GaRA, LayerNormTuning, LoRA, MoGA, MoGARelease
-from robustvos.metrics.rules import ScoringRules
-from robustvos.report.frame_scores import read_frame_series
+from robustvos.evaluation.frame_scores import read_frame_series
+from robustvos.evaluation.protocol import protocol_named
+from robustvos.evaluation.scorer import Scorer, VideoTruth
+from robustvos.evaluation.torchmetrics import gathered_results, mean_scores
 from robustvos.restoration import Restorer
 from robustvos.sam2.config import Sam2Config
+from robustvos.systems.system import system_name
 from robustvos.types import TrackedFrame
 
 
@@ -76,7 +78,7 @@ def test_objects_without_a_score_are_counted_aloud(run, moga_system, make_video,
     shown = [make_video("long", frames=4), make_video("short", frames=1, objects=(1,))]
     folder, _ = run("test", moga_system, shown, [ResultsWriter()], skip_first_last=True)
     assert "1 of 3 objects have no frame that counts, and no score: of short" in capsys.readouterr().out
-    assert [o["scores"]["J"] for o in written(folder)["objects"] if o["clip"] == "short"] == [None]
+    assert [o["scores"]["J"] for o in written(folder)["objects"] if o["video"] == "short"] == [None]
 
 
 def test_frames_that_count_average_to_the_score(run, moga_system, make_video):
@@ -85,11 +87,11 @@ def test_frames_that_count_average_to_the_score(run, moga_system, make_video):
         for masks in video.masks[:2]:
             masks[1] = False  # the second object appears on frame 2
     folder, _ = run("test", moga_system, videos, [ResultsWriter()])
-    records = {(o["clip"], o["tags"]["corruption"], o["object"]): o for o in written(folder)["objects"]}
+    records = {(o["video"], o["tags"]["corruption"], o["object"]): o for o in written(folder)["objects"]}
     series = read_frame_series(folder)
-    assert {(s.clip, s.corruption, s.object_id) for s in series} == set(records)
+    assert {(s.video, s.corruption, s.object_id) for s in series} == set(records)
     for one in series:
-        record = records[one.clip, one.corruption, one.object_id]
+        record = records[one.video, one.corruption, one.object_id]
         assert one.frames == (tuple(range(5)) if one.object_id == 1 else (2, 3, 4))
         assert len(one.frames) == record["frames"]
         assert sum(one.region) / len(one.region) == pytest.approx(record["scores"]["J"], abs=1e-4)
@@ -100,17 +102,22 @@ class Oracle(L.LightningModule):
     """Finds exactly the truth, but for nothing on every third frame."""
 
     config, base = SimpleNamespace(variant="none"), SimpleNamespace(hash="")
-    protocol, seed, rules = "davis", 0, ScoringRules()
+    system = SimpleNamespace(name="oracle", parameters=dict)
+    protocol, seed = protocol_named("davis"), 0
     adapter = restorer = adapter_origin = restorer_hash = None
 
     def test_step(self, video, batch_idx):
-        scorer = Scorer(video, "modal", ScoringRules())
+        scorer = Scorer(VideoTruth(video), self.protocol)
         for t, masks in enumerate(video.masks):
             one = torch.ones(len(masks))
             scorer.update(TrackedFrame(t, video.object_ids, masks & (t % 3 != 2), masks.float(), one, one))
-        for callback in self.trainer.callbacks:
-            if hasattr(callback, "on_video_end"):
-                callback.on_video_end(self.trainer, self, video, scorer.result())
+        self.metrics.update(scorer.result())
+
+    def on_test_start(self):
+        self.metrics = mean_scores(self.protocol, "test/")
+
+    def on_test_epoch_end(self):
+        self.results = gathered_results(self.metrics)
 
     def transfer_batch_to_device(self, batch, device, dataloader_idx):
         return batch
@@ -121,7 +128,7 @@ def test_two_processes_write_every_frame_once(two_processes, tmp_path, make_vide
     trainer = two_processes(ResultsWriter())
     videos = [make_video(name, frames=count, objects=(4,)) for name, count in lengths.items()]
     trainer.test(Oracle(), datamodule=videos_of(videos), verbose=False)
-    found = {one.clip: one for one in read_frame_series(tmp_path)}
+    found = {one.video: one for one in read_frame_series(tmp_path)}
     assert {clip: one.frames for clip, one in found.items()} == {c: tuple(range(n)) for c, n in lengths.items()}
     assert found["b"].region == (1.0, 1.0, 0.0, 1.0, 1.0, 0.0)
     assert not list(tmp_path.rglob("*.part"))

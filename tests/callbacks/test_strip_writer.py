@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +15,8 @@ from callbacks.per_condition import FirstVideos
 from callbacks.strip_writer import StripWriter
 from callbacks.strips import StripRecorder, frames_to_show
 from robustvos.errors import UserError
-from robustvos.report.colours import object_colour
 from robustvos.report.figures import find_strips
-from robustvos.types import TrackedFrame
+from robustvos.types import Prompt, TrackedFrame
 
 GAP = 4
 
@@ -90,17 +90,27 @@ def test_large_frames_are_reduced(make_video):
     assert recorded(video, 2).truth().shape == (3, 320, 2 * 480 + GAP)
 
 
-def test_modal_strips_paint_the_truth_and_the_prediction(make_video):
+LIGHT, DARK = (torch.tensor(ink)[:, None, None] for ink in ((255, 255, 255), (28, 32, 38)))
+
+
+def dashes(row):
+    """Where a row of pictures is light or dark ink, as ``(light, dark)``."""
+    return (row == LIGHT).all(0), (row == DARK).all(0)
+
+
+def test_modal_strips_outline_the_truth_by_dashes_and_paint_what_was_found(make_video):
     video = make_video(frames=1, objects=(3,))
     recorder = recorded(video, 1)
     nearest = torch.nn.functional.interpolate
     inside = nearest(video.masks[0][None].float(), scale_factor=5)[0, 0].bool()
-    colour = torch.tensor(object_colour(3))
-    painted = (recorder.truth() == colour[:, None, None]).all(0)  # the outline is opaque
-    assert painted.any()
-    assert not (painted & ~inside).any()
-    empty = (recorder.prediction() == colour[:, None, None]).all(0)
-    assert not empty.any()
+    beside = torch.zeros_like(inside)
+    beside[40:] = True  # of the legend
+    untouched = nearest(video.frames[0][None].float(), scale_factor=5, mode="bicubic")[0].round().clamp(0, 255)
+    for row in (recorder.truth(), recorder.prediction()):
+        light, dark = dashes(row)
+        assert ((light | dark) & inside & beside).any()
+    changed = (recorder.prediction().float() != untouched).any(0) & beside & inside
+    assert changed.sum() < 0.3 * (inside & beside).sum()  # nothing was found, and nothing is filled
 
 
 def test_amodal_strips_outline_the_true_whole_object_in_both_rows(make_video):
@@ -109,12 +119,24 @@ def test_amodal_strips_outline_the_true_whole_object_in_both_rows(make_video):
     whole[:, 2:40, 2:40] = True
     video = make_video(frames=1, objects=(1,), amodal=[whole])
     recorder = recorded(video, 1, amodal=True)
-    colour = torch.tensor(object_colour(1))[:, None, None]
-    for row, corner in ((recorder.truth(), 40), (recorder.prediction(), 0)):
-        drawn = (row == colour).all(0)
-        drawn[:corner, :120] = ring(1)[:corner, :120]  # beneath the frame number
-        assert (drawn | ~ring(1)).all()
-        assert (ring(4) | ~drawn).all()
+    for row in (recorder.truth(), recorder.prediction()):
+        light, dark = dashes(row)
+        for ink in (light, dark):  # about half of the border each
+            assert 0.3 < ink[40:][ring(1)[40:]].float().mean() < 0.7
+        assert (light | dark)[40:][ring(1)[40:]].all()
+
+
+def test_amodal_strips_show_the_given_mask_in_yellow_on_its_frame_alone(make_video):
+    seen = make_video(frames=2, objects=(1,))
+    query = torch.zeros(seen.size, dtype=torch.bool)
+    query[2:40, 2:40] = True
+    prompts = (Prompt(1, mask=query),)
+    for amodal in (False, True):
+        recorder = recorded(replace(seen, amodal=list(seen.masks), prompts=prompts), 2, amodal)
+        for row in (recorder.truth(), recorder.prediction()):
+            yellow = (row == torch.tensor([255, 214, 0], dtype=torch.uint8)[:, None, None]).all(0)
+            assert bool(yellow[40:, :320].any()) == amodal
+            assert not yellow[:, 320:].any()
 
 
 def ring(thickness):

@@ -17,6 +17,8 @@ from callbacks.temperature_annealing import TemperatureAnnealing
 from robustvos.adapters import GaRA, MoGA
 from robustvos.errors import UnknownName, UserError
 
+pytestmark = pytest.mark.fast
+
 BATCHES = 4
 
 
@@ -37,7 +39,7 @@ class Regression(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-GATED = SimpleNamespace(tau=9.0, anneals_tau=True)
+GATED = MoGA(tau=9.0)
 
 
 @pytest.fixture

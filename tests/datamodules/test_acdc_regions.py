@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from datamodules.class_regions import regions_of
-from datamodules.prompt_files import read_prompt_file
-from datamodules.real_adverse import join_clips
-from datamodules.real_adverse_trees import find_clips
-from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
-from datamodules.region_objects import RegionRules
+from robustvos.datasets.adverse.class_regions import regions_of
+from robustvos.datasets.adverse.trees import find_clips
+from robustvos.datasets.adverse.videos import AdverseVideos
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.vos.videos import JoiningEvaluation
 from robustvos.errors import BadMask
+from robustvos.evaluation.protocol import DatasetFacts, protocol_for
 
 SIZE = (48, 64)
 POLE, WALL = 5, 3
@@ -50,10 +50,9 @@ def root(tmp_path) -> Path:
 
 def videos(root: Path, file: Path | None = None, prompt: str = "points:3", join: int = 0, limit: int | None = None):
     clips = find_clips(root, "acdc", ["fog"]).clips
-    keys = {clip.record.name: clip.prompt_key for clip in clips}
-    told = None if file is None else read_prompt_file(file)
-    rules = AdverseRules(prompt, release=True, classes=True, regions=RegionRules(prompt, told, keys, limit))
-    return AdverseVideos(join_clips(clips, join) if join else clips, rules)
+    settings = JoiningEvaluation(prompt=prompt if file is None else str(file), max_objects=limit)
+    protocol = protocol_for("release", DatasetFacts(every_object=True))
+    return EvaluationVideos(AdverseVideos(clips, "acdc", join), settings, protocol)
 
 
 def entry(class_id: int, clicks: list[tuple[float, float]], area: int, index: int = 0) -> dict:
@@ -114,9 +113,9 @@ def test_each_entry_of_the_file_is_an_object_on_the_largest_region_of_its_class(
     assert video.prompts[1].points.tolist() == [[13, 10], [13, 12], [13, 14]]  # moved to the nearest pixel
 
 
-@pytest.mark.parametrize("video", ["GOPR0476", "GOPR0477"])
-def test_clip_without_any_object_of_the_file_tracks_all_regions_from_middle_and_quarters(root, tmp_path, video):
-    second = videos(root, written(tmp_path, entry(WALL, [(5, 40)] * 3, 672), video=video))[1]
+def test_clip_without_any_object_of_the_file_tracks_all_regions_from_middle_and_quarters(root, tmp_path):
+    file = written(tmp_path, entry(WALL, [(5, 40)] * 3, 672))
+    second = videos(root, file)[1]
     (prompt,) = second.prompts
     assert prompt.frame == 2
     _, y0, y1, x0, x1 = RIGHT

@@ -61,7 +61,7 @@ def test_test_scores_every_condition_under_the_name_of_the_dataset(tree, elsewhe
     assert run("test", "--model", "sam2", *RANDOM, *data, *few) == 0
     results = json.loads((elsewhere / "runs/own/version_0/results.json").read_text())
     assert results["dataset"] == "davis"
-    rows = {(row["clip"], row["object"], row["tags"]["corruption"], row["frames"]) for row in results["objects"]}
+    rows = {(row["video"], row["object"], row["tags"]["corruption"], row["frames"]) for row in results["objects"]}
     # Frames 0 and 3 are the ends; object 2 is seen from frame 2 on.
     assert rows == {("bear", i, name, 3 - i) for i in (1, 2) for name in ("clean", "fog")}
 
@@ -124,9 +124,9 @@ def test_one_message_lists_weights_and_every_data_set_that_the_papers_setting_la
 )
 def test_real_videos_give_clips_and_videos():
     from datamodules.corrupted_vos import CorruptedVOS
-    from datamodules.corruption import Corruption
-    from datamodules.geometric import Geometric
-    from datamodules.vos_clips import TrainingClips
+    from robustvos.datasets.corruption import Corruption
+    from robustvos.datasets.geometric import Geometric
+    from robustvos.datasets.vos.clips import TrainingClips
 
     train = TrainingClips(size=128, geometric=Geometric(), corruption=Corruption())
     data = CorruptedVOS(root=Path(os.environ["ROBUSTVOS_REALDATA"]) / "davis", train=train)

@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from datamodules.realvas import RealVAS
-from datamodules.realvas_sample import EmbeddedSample, ensure_sample, sample_folder
+from robustvos.corruptions import corrupt_clip
+from robustvos.datasets.evaluation import Evaluation
+from robustvos.datasets.realvas_sample import EmbeddedSample, ensure_sample, sample_folder
 from robustvos.errors import BadMask, DataNotFound, UnknownName, UserError
 from robustvos.video.native_writer import write_native_clip
 
@@ -115,11 +117,12 @@ def test_killed_drawing_is_not_taken_for_a_sample(tmp_path):
 
 def test_two_processes_at_once_agree(tmp_path):
     one = SMALL.clips()[:1]
-    context = get_context("fork")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["robustvos.datasets.realvas_sample"])
     other = context.Process(target=ensure_sample, args=(one, tmp_path))
     other.start()
     folder = ensure_sample(one, tmp_path)
-    other.join()
+    other.join(60)
     assert other.exitcode == 0
     assert os.listdir(tmp_path) == [folder.name]
     assert len(os.listdir(folder / one[0].name / "frames")) == one[0].frames
@@ -140,23 +143,43 @@ def test_category_is_a_tag_where_it_is_known(root):
 
 
 def test_clips_and_limit_choose(root):
-    assert [video.name for video in RealVAS(root, clips=["b", "a"]).test_dataloader()] == ["b", "a"]
-    assert [video.name for video in RealVAS(root, limit=1).test_dataloader()] == ["a"]
-    with pytest.raises(UnknownName, match="known: a, b"):
-        RealVAS(root, clips=["c"]).test_dataloader()
+    def tested(**settings):
+        return [video.name for video in RealVAS(root, test=Evaluation(**settings)).test_dataloader()]
+
+    assert tested(select=["b"]) == ["b"] and tested(select="*") == ["a", "b"] and tested(limit=1) == ["a"]
+    with pytest.raises(DataNotFound, match="select: none of 2 in realvas is called 'c'; there are a, b"):
+        tested(select=["c"])
     with pytest.raises(UserError, match="limit is 0"):
-        RealVAS(root, limit=0)
+        Evaluation(limit=0)
+
+
+def test_whole_objects_are_asked_for_in_bad_weather_too(root):
+    data = RealVAS(root, test=Evaluation(conditions=("clean", "fog"), limit=1, max_frames=2))
+    clean, foggy = data.test_dataloader()
+    assert (clean.name, clean.corruption, foggy.name, foggy.corruption) == ("a", "clean", "a", "fog")
+    frames = torch.stack(list(clean.frames))
+    assert torch.equal(torch.stack(list(foggy.frames)), corrupt_clip(frames, "fog", clip_name="a"))
+    assert len(foggy.amodal) == len(foggy.masks) == 2 and torch.equal(foggy.amodal[1], clean.amodal[1])
+    facts = {"first frames": "2", "preset": "intended", "severity": "3"}
+    assert data.evaluation_facts("test") == facts
+    with pytest.raises(UserError, match="depth_fog"):
+        RealVAS(root, test=Evaluation(conditions=("depth_fog",))).test_dataloader()
 
 
 def test_prompt_kind_is_heeded(root):
-    (video,) = RealVAS(root, prompt="box", limit=1).test_dataloader()
+    (video,) = RealVAS(root, test=Evaluation(prompt="box", limit=1)).test_dataloader()
     assert video.prompts[0].box.tolist() == [8, 5, 19, 14]
     with pytest.raises(UnknownName):
-        RealVAS(root, prompt="scribble")
+        Evaluation(prompt="scribble")
 
 
-def test_there_is_nothing_to_train_on(root):
-    with pytest.raises(UserError, match="evaluation set.*--data shapes"):
+def test_a_root_without_whole_masks_cannot_be_trained_on(root):
+    assert len(RealVAS(root).train_dataloader()) == 100
+    for clip in ("a", "b"):
+        for path in (root / clip / "gt_masks").iterdir():
+            path.unlink()
+        (root / clip / "gt_masks").rmdir()
+    with pytest.raises(UserError, match="no clip has whole masks.*nothing to train on"):
         RealVAS(root).train_dataloader()
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.corruption import Corruption
-from datamodules.depth_maps import depth_layers
-from datamodules.vos_clips import TrainingClips
-from datamodules.vos_videos import EvaluationVideos
-from robustvos.corruptions import LOCAL_CORRUPTIONS, corrupt_locally
+from robustvos.corruptions import corrupt_clip, names_of
+from robustvos.datasets.corruption import Corruption
+from robustvos.datasets.vos.clips import TrainingClips
+from robustvos.datasets.vos.depth_maps import depth_layers
+from robustvos.datasets.vos.videos import FolderEvaluation
 from robustvos.errors import BadVideo, DataNotFound, UserError
 
-LOCAL = tuple(LOCAL_CORRUPTIONS)
+LOCAL = names_of(["local"])
 
 
 def write_depth(folder: Path, tree, dtype=np.uint16) -> Path:
@@ -31,8 +31,8 @@ def write_depth(folder: Path, tree, dtype=np.uint16) -> Path:
 
 def videos_of(tree, depth: Path | None, *conditions: str, video: str | None = None):
     """Videos by condition, the last of each; or the one of that name, under the last condition."""
-    test = EvaluationVideos(conditions=("clean", *conditions), severity=5.0)
-    found = list(CorruptedVOS(tree.root, test=test, depth=depth, videos=video).test_dataloader())
+    test = FolderEvaluation(conditions=("clean", *conditions), severity=5.0, select=video)
+    found = list(CorruptedVOS(tree.root, test=test, depth=depth).test_dataloader())
     return found[-1] if video is not None else {one.corruption: one for one in found}
 
 
@@ -99,5 +99,5 @@ def test_a_training_clip_suffers_as_that_part_of_the_video(make_tree, moving_box
     places = [shown - t for t in range(4)] if reverse else [shown + t for t in range(4)]
     frames = torch.stack(list(next(iter(CorruptedVOS(made.root).test_dataloader())).frames))[places]
     layers = depth_layers(depth, [Path(f"walk/{t:05d}.jpg") for t in range(24)], (48, 48))
-    expected = corrupt_locally(frames, "depth_fog", layers, clip_name=clip.name, indices=places)
+    expected = corrupt_clip(frames, "depth_fog", layers=layers, clip_name=clip.name, indices=places)
     assert torch.equal(clip.frames, expected)

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.vos_source import locate
-from datamodules.vos_videos import EvaluationVideos, VosVideos
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.vos.source import locate
+from robustvos.datasets.vos.videos import FolderEvaluation, FolderVideos
 from robustvos.errors import UserError
+from robustvos.evaluation.protocol import protocol_named
 
 
 def ids(*objects: int) -> np.ndarray:
@@ -30,10 +32,13 @@ def parts(make_tree):
     return made
 
 
-def videos(root, release: bool = False, **settings) -> VosVideos:
+def videos(root, release: bool = False, **settings) -> EvaluationVideos:
     (source,) = locate({"street": root})
     records = [(source.name, record) for record in source.sequences("val")]
-    return VosVideos(records, EvaluationVideos(join_frames=6, **settings), release=release)
+    settings = FolderEvaluation(join_frames=6, **settings)
+    return EvaluationVideos(
+        FolderVideos(records, join_frames=6), settings, protocol_named("release" if release else "davis")
+    )
 
 
 def test_joined_video_prompts_each_object_where_it_first_appears_and_keeps_its_id(parts):
@@ -70,10 +75,10 @@ def test_joined_videos_are_corrupted_as_one_and_limited_as_videos(parts):
 
 def test_what_cannot_be_joined_is_said(tree):
     with pytest.raises(UserError, match="no two of 3 clips are numbered parts of one video"):
-        CorruptedVOS(root=tree.root, test=EvaluationVideos(join_frames=9)).test_dataloader()
+        CorruptedVOS(root=tree.root, test=FolderEvaluation(join_frames=9)).test_dataloader()
     with pytest.raises(UserError, match="join_frames is -1"):
-        EvaluationVideos(join_frames=-1)
+        FolderEvaluation(join_frames=-1)
     with pytest.raises(UserError, match="give one of them"):
-        EvaluationVideos(join_frames=9, max_frames=3)
-    apart = CorruptedVOS(root=tree.root, test=EvaluationVideos(join_frames=0)).test_dataloader()
+        FolderEvaluation(join_frames=9, max_frames=3)
+    apart = CorruptedVOS(root=tree.root, test=FolderEvaluation(join_frames=0)).test_dataloader()
     assert [video.name for video in apart] == ["bear", "dog", "swan"]

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.vos_clips import TrainingClips
-from datamodules.vos_videos import EvaluationVideos
+from robustvos.datasets.vos.clips import TrainingClips
+from robustvos.datasets.vos.videos import FolderEvaluation
 from robustvos.errors import BadMask
 
 NAMES = ["Bär läuft", "dog (2) #1", "кот", "熊 走る"]
@@ -33,14 +33,15 @@ def named(make_tree, moving_boxes):
 
 
 def test_videos_of_any_name_are_read_in_every_split(named):
-    test = EvaluationVideos(conditions=("clean", "fog"), prompt="points:2")
+    test = FolderEvaluation(conditions=("clean", "fog"), prompt="points:2")
     data = CorruptedVOS(root=named.root, train=TRAIN, test=test)
     clips = [name for batch in data.train_dataloader() for name in batch.names]
     assert sorted(name.split("/")[1] for name in clips) == NAMES[:2]
     videos = list(data.test_dataloader())
     assert [video.name for video in videos] == NAMES[2:] * 2
     assert all(video.frames[1].shape == (3, 48, 64) and video.masks[1].any() for video in videos)
-    every = CorruptedVOS(root=named.root, train_list="val.txt", val_list="train.txt", videos="*ä*")
+    some = FolderEvaluation(select="*ä*")
+    every = CorruptedVOS(root=named.root, train_list="val.txt", val_list="train.txt", test=some)
     assert [video.name for video in every.test_dataloader()] == NAMES[:1]
 
 
@@ -51,9 +52,22 @@ def test_videos_of_any_name_are_trained_on_tested_and_reported(named, door, tiny
     answer = door("test", "--model", "sam2", *data, "--data.test.conditions=[clean]", *QUICK, "--run", "tested")
     assert answer.code == 0, answer.err
     result = json.loads(next((tmp_path / "runs/tested").rglob("results.json")).read_text(encoding="utf-8"))
-    assert {row["clip"] for row in result["objects"]} == set(NAMES[2:])
+    assert {row["video"] for row in result["objects"]} == set(NAMES[2:])
     written = {file.parent.name for file in (tmp_path / "runs/tested").rglob("masks/**/00001.png")}
     assert written == set(NAMES[2:])
+
+
+def test_one_bad_frame_fails_its_video_and_the_rest_is_tested(named, door, tiny_base, tmp_path):
+    bad, good = NAMES[2:]
+    (frame,) = named.root.glob(f"JPEGImages/**/{bad}/00001.*")
+    frame.write_bytes(b"no picture")
+    data = ["--sam2", tiny_base, "--data", "davis", "--data.root", named.root]
+    answer = door("test", "--model", "sam2", *data, "--data.test.conditions=[clean]", *QUICK, "--run", "tested")
+    assert answer.code == 1, answer.err
+    (note,) = (line for line in answer.out.splitlines() if "failed" in line)
+    assert note.startswith(f"{bad} failed and is in no figure: ") and frame.name in note
+    result = json.loads(next((tmp_path / "runs/tested").rglob("results.json")).read_text(encoding="utf-8"))
+    assert {row["video"] for row in result["objects"]} == {good} and result["notes"] == [note]
 
 
 def spoil(path, kind: str) -> None:
@@ -72,7 +86,9 @@ def test_mask_that_is_not_of_ids_is_named_in_one_line(tree, door, tiny_base, kin
         ) as caught:
             list(loader)
         assert mode in str(caught.value) and "\n" not in str(caught.value)
-    given = ["--sam2", tiny_base, "--data", "davis", "--data.root", tree.root, "--data.videos", "dog", *QUICK]
-    for command in ([*FIT, "--data.workers=0"], [*FIT, "--data.workers=1"], ["test", "--model", "sam2"]):
+    given = ["--sam2", tiny_base, "--data", "davis", "--data.root", tree.root, *QUICK]
+    train = [*FIT, "--data.train.select=dog"]
+    test = ["test", "--model", "sam2", "--data.test.select=dog"]
+    for command in ([*train, "--data.workers=0"], [*train, "--data.workers=1"], test):
         error = door(*command, *given).error
         assert "Annotations/dog/0000" in error and mode in error

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.prompt_files import read_prompt_file
-from datamodules.release_prompts import random_points
+from robustvos.datasets.prompts.benchmark_files import read_prompt_file
+from robustvos.datasets.prompts.release import random_points
 from robustvos.errors import BadPrompt
 from robustvos.types import Prompt
 from robustvos.video.luma import lowest_by_luma, read_lumas

@@ -9,9 +9,12 @@ import torch
 from PIL import Image
 
 from datamodules.real_adverse import RealAdverse
-from datamodules.real_adverse_trees import find_clips
-from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
+from robustvos.datasets.adverse.trees import find_clips
+from robustvos.datasets.adverse.videos import AdverseVideos
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.vos.videos import JoiningEvaluation
 from robustvos.errors import BadMask, BadPrompt, DataNotFound, UnknownName, UserError
+from robustvos.evaluation.protocol import protocol_named
 
 SIZE = (48, 64)
 GREY_PALETTE = [level for level in range(256) for _ in range(3)]
@@ -74,7 +77,12 @@ def mvseg(tmp_path) -> Path:
 
 
 def videos(layout: str, root: Path, **more: object) -> list:
-    return list(RealAdverse(layout, root=root, name="set", **more).test_dataloader())
+    own = {name: more.pop(name) for name in ("subset",) if name in more}
+    return list(RealAdverse(layout, root=root, name="set", test=JoiningEvaluation(**more), **own).test_dataloader())
+
+
+def released(clips, **more: object) -> EvaluationVideos:
+    return EvaluationVideos(AdverseVideos(clips, "mvseg"), JoiningEvaluation(**more), protocol_named("release"))
 
 
 # Trees
@@ -137,7 +145,7 @@ def test_cap_takes_the_lowest_ids_of_all_key_frames(mvseg):
 
 def test_release_takes_the_lowest_ids_of_the_first_key_frame(mvseg):
     clips = find_clips(mvseg, "mvseg").clips
-    video = AdverseVideos(clips, AdverseRules("points:3", release=True, max_objects=3))[0]
+    video = released(clips)[0]
     assert video.object_ids == (7, 14, 15)
     assert all(prompt.frame == 1 for prompt in video.prompts)
     for prompt in video.prompts:
@@ -153,8 +161,7 @@ def test_release_orders_ids_by_the_grey_of_their_colours(mvseg):
     image.putpalette([255 - level for level in GREY_PALETTE])  # the higher the id, the darker
     image.save(label)
     clips = find_clips(mvseg, "mvseg", ["INO"]).clips
-    rules = AdverseRules("mask", release=True, max_objects=3)
-    assert [prompt.object_id for prompt in AdverseVideos(clips, rules)[0].prompts] == [22, 15, 14]
+    assert [prompt.object_id for prompt in released(clips, prompt="mask")[0].prompts] == [22, 15, 14]
 
 
 def click(x: float, y: float) -> dict:
@@ -295,9 +302,9 @@ def test_wrong_arguments_are_said_at_once(mvseg):
     with pytest.raises(UnknownName, match="known: acdc, mvseg"):
         RealAdverse("davis")
     with pytest.raises(UnknownName, match="unknown prompt kind 'clicks'"):
-        RealAdverse("acdc", prompt="clicks")
+        JoiningEvaluation(prompt="clicks")
     with pytest.raises(UserError, match="max_objects is 0"):
-        RealAdverse("acdc", max_objects=0)
+        JoiningEvaluation(max_objects=0)
     with pytest.raises(UserError, match="without training clips"):
         RealAdverse("mvseg", root=mvseg).train_dataloader()
 
@@ -331,5 +338,5 @@ def test_clips_that_cannot_be_joined_are_said(mvseg):
     with pytest.raises(UserError, match=r"join_frames is 99, but no two of 3 clips"):
         videos("mvseg", mvseg, join_frames=99)
     with pytest.raises(UserError, match="join_frames is -2"):
-        RealAdverse("mvseg", root=mvseg, join_frames=-2)
+        JoiningEvaluation(join_frames=-2)
     assert len(videos("mvseg", mvseg, join_frames=0)) == 3

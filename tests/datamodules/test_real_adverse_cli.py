@@ -45,7 +45,7 @@ def test_release_scores_key_frames_with_the_prompted_one_and_averages_over_class
     assert answer.code == 0, answer.err
     results = json.loads((tmp_path / "runs/own/version_0/results.json").read_text())
     assert (results["dataset"], results["protocol"], results["prompt"]) == ("acdc_video", "release", "points:3")
-    rows = {(row["clip"], row["object"]): row for row in results["objects"]}
+    rows = {(row["video"], row["object"]): row for row in results["objects"]}
     pole, car = (rows[("fog_GOPR0001_split_000", i)] for i in (1, 2))  # regions, in the order of their classes
     assert (car["frames"], pole["frames"]) == (1, 2)
     assert car["tags"] == {"weather": "fog", "class": "car", "corruption": "clean"}
@@ -67,17 +67,28 @@ def test_release_tracks_what_the_prompt_file_says_and_all_regions_of_clips_that_
     entry = {"class_id": 13, "class_name": "car", "points": [[800, 800]] * 3, "area": 240, "region_index": 0}
     told = {"metadata": {"image_size": 1024}, "prompts": {"fog": {"GOPR0001": {"objects": [entry, entry]}}}}
     (tmp_path / "told.json").write_text(json.dumps(told))
-    data = ["--data", "acdc_video", "--data.root", acdc, "--data.prompt", "told.json", "--data.subset", "[fog,snow]"]
+    data = [
+        "--data",
+        "acdc_video",
+        "--data.root",
+        acdc,
+        "--data.test.prompt",
+        "told.json",
+        "--data.subset",
+        "[fog,snow]",
+    ]
     answer = door("test", *SYSTEM, *data, "--model.protocol", "release", *SMALL)
     assert answer.code == 0, answer.err
     assert "1 of 2 clips are not in told.json" in answer.out
     results = json.loads((tmp_path / "runs/own/version_0/results.json").read_text())
-    rows = {(row["clip"][:4], row["object"], row["tags"]["class"], row["frames"]) for row in results["objects"]}
+    rows = {(row["video"][:4], row["object"], row["tags"]["class"], row["frames"]) for row in results["objects"]}
     assert rows == {("fog_", 1, "car", 1), ("fog_", 2, "car", 1), ("snow", 1, "pole", 2)}
 
 
 def test_file_of_another_set_and_nothing_to_join_end_in_one_line(door, acdc, tmp_path):
     (tmp_path / "told.json").write_text(json.dumps({"a": {"1": [[1, 1]]}}))
     data = ["--data", "acdc_video", "--data.root", acdc, "--model.protocol", "release"]
-    assert "prompts for none of 4 clips" in door("test", *SYSTEM, *data, "--data.prompt", "told.json", *SMALL).error
-    assert "no two of 4 clips" in door("test", *SYSTEM, *data, "--data.join_frames", "1000", *SMALL).error
+    assert (
+        "prompts for none of 4 clips" in door("test", *SYSTEM, *data, "--data.test.prompt", "told.json", *SMALL).error
+    )
+    assert "no two of 4 clips" in door("test", *SYSTEM, *data, "--data.test.join_frames", "1000", *SMALL).error

@@ -8,9 +8,9 @@ import torch
 
 import cli
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.corruption import Corruption
-from datamodules.vos_clips import TrainingClips
-from datamodules.vos_videos import EvaluationVideos
+from robustvos.datasets.corruption import Corruption
+from robustvos.datasets.vos.clips import TrainingClips
+from robustvos.datasets.vos.videos import FolderEvaluation
 from robustvos.errors import DataNotFound
 from robustvos.video.frames import read_frame
 
@@ -26,17 +26,30 @@ def copies(tree, tmp_path) -> Path:
 
 def rendered(root: Path, *conditions: str, **more) -> CorruptedVOS:
     settings = {name: more.pop(name) for name in ("join_frames", "limit", "prompt") if name in more}
-    return CorruptedVOS(root=root, rendered=True, test=EvaluationVideos(conditions=conditions, **settings), **more)
+    return CorruptedVOS(root=root, rendered=True, test=FolderEvaluation(conditions=conditions, **settings), **more)
 
 
 def test_copy_gives_what_corrupting_on_the_fly_gives(tree, copies):
     conditions = ("iso_noise", "fog")
-    flown = CorruptedVOS(root=tree.root, test=EvaluationVideos(conditions=conditions)).test_dataloader()
+    flown = CorruptedVOS(root=tree.root, test=FolderEvaluation(conditions=conditions)).test_dataloader()
     for read, made in zip(rendered(copies, *conditions).test_dataloader(), flown, strict=True):
         assert (read.name, read.corruption) == (made.name, made.corruption)
         assert torch.equal(torch.stack(list(read.frames)), torch.stack(list(made.frames)))
         assert torch.equal(torch.stack(list(read.masks)), torch.stack(list(made.masks)))
         assert [(p.object_id, p.frame) for p in read.prompts] == [(p.object_id, p.frame) for p in made.prompts]
+
+
+def test_copy_of_a_combination_is_tested_and_trains_only_who_names_it(tree, copies):
+    said = ["corrupt", tree.root, copies, "--corruption", "fog+iso_noise", "--quality", "0"]
+    assert cli.main([str(token) for token in said]) == 0
+    flown = CorruptedVOS(root=tree.root, test=FolderEvaluation(conditions=("fog+iso_noise",))).test_dataloader()
+    for read, made in zip(rendered(copies, "fog+iso_noise").test_dataloader(), flown, strict=True):
+        assert (read.name, read.corruption) == (made.name, "fog+iso_noise")
+        assert torch.equal(torch.stack(list(read.frames)), torch.stack(list(made.frames)))
+    for names, drawn in ((("robustpvos8",), {"fog", "iso_noise"}), (("fog+iso_noise",), {"fog+iso_noise"})):
+        train = TrainingClips(frames=2, frames_per_batch=2, size=32, corruption=Corruption(names=names))
+        clips = CorruptedVOS(root=copies, rendered=True, train=train).train_dataloader().dataset
+        assert {clips[n].corruption for n in range(len(clips))} == drawn
 
 
 def test_copies_tell_how_strongly_they_are_corrupted(copies, tree, tmp_path):
@@ -48,9 +61,9 @@ def test_copies_tell_how_strongly_they_are_corrupted(copies, tree, tmp_path):
     assert facts == {"copies": "release, severity 5, seed 0, JPEG 95"}
     for broken in ("[]", '{"preset": "release", "severity": null, "seed": 0, "quality": 95}', "{"):
         (tmp_path / "strong/fog/corruption.json").write_text(broken)
-        assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of untold strength"}
+        assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of unknown strength"}
     (tmp_path / "strong/fog/corruption.json").unlink()
-    assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of untold strength"}
+    assert rendered(tmp_path / "strong", "fog").evaluation_facts("test") == {"copies": "of unknown strength"}
 
 
 def test_training_epoch_has_every_video_under_every_corruption_and_is_not_corrupted_again(copies):

@@ -6,9 +6,11 @@ from itertools import islice
 import pytest
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.set_weights import WeightedTurns
-from datamodules.vos_clips import TrainingClips
+from robustvos.datasets.vos.clips import TrainingClips
+from robustvos.datasets.vos.set_weights import WeightedTurns
 from robustvos.errors import UnknownName, UserError
+
+pytestmark = pytest.mark.fast
 
 WEIGHTS = {"own": 1.0, "single": 3.0}
 

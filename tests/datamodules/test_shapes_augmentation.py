@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from datamodules.collate import collate_clips
-from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video
-from datamodules.photometric import Photometric, augment_photometrically
-from datamodules.prompting import prompts_where_first_seen
-from robustvos.corruptions import CORRUPTIONS
+from robustvos.corruptions import CORRUPTIONS, ROBUSTPVOS8, corrupt_clip
+from robustvos.datasets.collate import collate_clips
+from robustvos.datasets.corruption import Corruption, check_conditions, corrupt_training_clip, corrupted_video
+from robustvos.datasets.photometric import Photometric, augment_photometrically
+from robustvos.datasets.prompts.prompting import prompts_where_first_seen
 from robustvos.errors import BadPrompt, UnknownName, UserError
 from robustvos.types import Clip, Video
 
@@ -90,7 +90,7 @@ def test_corruptions_are_drawn_evenly_and_clean_clips_as_often_as_asked():
     names = Counter(
         corrupt_training_clip(make_clip(str(i), 1, size=(16, 16)), settings, 0).corruption for i in range(300)
     )
-    assert set(names) == {"clean", *CORRUPTIONS}
+    assert set(names) == {"clean", *ROBUSTPVOS8}
     assert abs(names.pop("clean") - 60) < 4 * math.sqrt(300 * 0.2 * 0.8)
     assert all(abs(count - 30) < 4 * math.sqrt(300 * 0.1 * 0.9) for count in names.values())
 
@@ -110,12 +110,31 @@ def test_only_what_is_named_is_drawn():
         ({"severity": (1.0, 6.0)}, UserError),
         ({"severity": (3.0, 1.0)}, UserError),
         ({"clean_probability": 1.5}, UserError),
+        ({"names": ("fog+rian",)}, UnknownName),
     ],
     ids=str,
 )
 def test_corruption_that_cannot_be_drawn_is_refused(wrong, error):
     with pytest.raises(error):
         Corruption(**wrong)
+
+
+def test_default_set_is_the_benchmarks_whatever_is_installed(monkeypatch):
+    class Dusk(CORRUPTIONS["fog"]):
+        name = "dusk"
+
+    drawn = [corrupt_training_clip(make_clip(str(i), 1, size=(16, 16)), Corruption(), 0).corruption for i in range(40)]
+    monkeypatch.setitem(CORRUPTIONS, "dusk", Dusk)
+    again = [corrupt_training_clip(make_clip(str(i), 1, size=(16, 16)), Corruption(), 0).corruption for i in range(40)]
+    assert drawn == again and "dusk" in Corruption(names=("all",)).known_names()
+
+
+def test_combinations_are_drawn_like_any_other():
+    settings = Corruption(names=("fog+rain",))
+    got = corrupt_training_clip(make_clip(), settings, seed=1)
+    of = {"clip_name": make_clip().name, "seed": 1}
+    assert got.corruption == "fog+rain"
+    assert torch.equal(got.frames, corrupt_clip(corrupt_clip(make_clip().frames, "fog", **of), "rain", **of))
 
 
 def test_unknown_condition_suggests_the_nearest():

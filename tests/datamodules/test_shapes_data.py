@@ -10,12 +10,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.corruption import Corruption, check_conditions, corrupt_training_clip
-from datamodules.photometric import Photometric
-from datamodules.shapes import SPLITS, EvaluationClips, Shapes, ShapesClips, ShapesVideos, TrainClips, clip_length
-from datamodules.vos_clips import TrainingClips
+from datamodules.shapes import Shapes
 from robustvos.corruptions import corrupt_clip
+from robustvos.datasets.corruption import Corruption, check_conditions, corrupt_training_clip
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.photometric import Photometric
+from robustvos.datasets.shapes import SPLITS, ShapesClips, ShapesEvaluation, ShapesVideos, TrainClips, clip_length
+from robustvos.datasets.vos.clips import TrainingClips
 from robustvos.errors import UnknownName, UserError
+from robustvos.evaluation.protocol import protocol_named
 from robustvos.types import Clip, Video
 
 SETTINGS = TrainClips(photometric=Photometric(noise=4.0, blur=1.0), corruption=Corruption(clean_probability=0.3))
@@ -23,6 +26,10 @@ SETTINGS = TrainClips(photometric=Photometric(noise=4.0, blur=1.0), corruption=C
 
 def clips(first: int = 0, count: int = 6, seed: int = 0, settings: TrainClips = SETTINGS) -> ShapesClips:
     return ShapesClips(settings, 48, frames=2, first=first, count=count, seed=seed)
+
+
+def drawn_videos(settings: ShapesEvaluation, size: int, split: str) -> EvaluationVideos:
+    return EvaluationVideos(ShapesVideos(settings, size, split), settings, protocol_named("davis"))
 
 
 def same(one: Clip, two: Clip) -> bool:
@@ -51,17 +58,17 @@ def test_items_do_not_depend_on_the_number_of_workers(workers):
 
 def test_datasets_end():
     assert len(list(clips())) == 6
-    assert len(list(ShapesVideos(EvaluationClips(clips=2, frames=1), 32, "val"))) == 2
+    assert len(list(drawn_videos(ShapesEvaluation(limit=2, frames=1), 32, "val"))) == 2
 
 
 def test_clips_in_turn_are_each_under_one_condition_and_the_same_as_under_it_alone():
     conditions = ("clean", "low_light", "fog")
-    turned = list(ShapesVideos(EvaluationClips(clips=7, frames=2, conditions=conditions, in_turn=True), 48, "test"))
+    turned = list(drawn_videos(ShapesEvaluation(limit=7, frames=2, conditions=conditions, in_turn=True), 48, "test"))
     assert [video.corruption for video in turned] == ["clean", "low_light", "fog"] * 2 + ["clean"]
     assert len({video.name for video in turned}) == 7
-    dim = ShapesVideos(EvaluationClips(clips=7, frames=2, conditions=("low_light",)), 48, "test")
-    with pytest.raises(UserError, match="2 clips in turn cannot have 3 conditions"):
-        EvaluationClips(clips=2, conditions=conditions, in_turn=True)
+    dim = drawn_videos(ShapesEvaluation(limit=7, frames=2, conditions=("low_light",)), 48, "test")
+    with pytest.raises(UserError, match="2 videos in turn cannot have 3 conditions"):
+        drawn_videos(ShapesEvaluation(limit=2, conditions=conditions, in_turn=True), 48, "test")
     for number in (1, 4):
         assert dim[number].name == turned[number].name
         assert torch.equal(torch.stack(list(dim[number].frames)), torch.stack(list(turned[number].frames)))
@@ -74,7 +81,7 @@ def test_splits_and_epochs_never_share_a_seed():
     for start, count in ((999_500_000, 600_000), (1_000_000_000, 1), (0, 1_000_001)):
         with pytest.raises(UserError, match="more than there are"):
             clips(first=start, count=count)
-    drawn = {name: ShapesVideos(EvaluationClips(clips=1, frames=1), 32, name)[0].frames[0] for name in ("val", "test")}
+    drawn = {name: drawn_videos(ShapesEvaluation(limit=1, frames=1), 32, name)[0].frames[0] for name in ("val", "test")}
     plain = TrainClips()
     drawn["train"] = ShapesClips(plain, 32, 1, first=0, count=1, seed=0)[0].frames[0]
     drawn["next epoch"] = ShapesClips(plain, 32, 1, first=1_000_000, count=1, seed=0)[0].frames[0]
@@ -86,8 +93,8 @@ CONDITIONS = ("clean", "fog", "gauss_noise")
 
 @pytest.fixture(scope="module")
 def videos() -> list[Video]:
-    settings = EvaluationClips(clips=3, frames=3, conditions=CONDITIONS, severity=4.0, prompt="points:2")
-    return list(ShapesVideos(settings, 48, "test"))
+    settings = ShapesEvaluation(limit=3, frames=3, conditions=CONDITIONS, severity=4.0, prompt="points:2")
+    return list(drawn_videos(settings, 48, "test"))
 
 
 def test_every_condition_has_the_same_clips_and_prompts(videos):
@@ -116,11 +123,11 @@ def test_videos_are_whole(videos):
             truth = video.masks[0][video.object_ids.index(prompt.object_id)]
             assert all(bool(truth[int(y), int(x)]) for x, y in prompt.points)
     with pytest.raises(IndexError):
-        ShapesVideos(EvaluationClips(clips=1), 48, "val")[1]
+        drawn_videos(ShapesEvaluation(limit=1), 48, "val")[1]
 
 
 def test_reading_a_video_twice_gives_the_same_frames(videos):
-    again = ShapesVideos(EvaluationClips(clips=3, frames=3, conditions=CONDITIONS, severity=4.0), 48, "test")[7]
+    again = drawn_videos(ShapesEvaluation(limit=3, frames=3, conditions=CONDITIONS, severity=4.0), 48, "test")[7]
     assert all(torch.equal(a, b) for a, b in zip(again.frames, videos[7].frames, strict=True))
 
 
@@ -137,7 +144,7 @@ def test_reading_a_video_twice_gives_the_same_frames(videos):
 )
 def test_bad_settings_are_refused_before_a_clip_is_drawn(wrong, error):
     with pytest.raises(error):
-        EvaluationClips(**wrong)
+        ShapesEvaluation(**wrong)
 
 
 class Recorder(L.LightningModule):
@@ -199,10 +206,10 @@ def test_clips_can_be_degraded_thing_by_thing():
     assert all(not torch.equal(dataset[i].frames, clean[i].frames) for i in range(12))
     assert all(torch.equal(dataset[i].masks, clean[i].masks) for i in range(12))
 
-    videos = ShapesVideos(EvaluationClips(clips=2, frames=3, conditions=("clean", "mixed")), 48, "val")
+    videos = drawn_videos(ShapesEvaluation(limit=2, frames=3, conditions=("clean", "mixed")), 48, "val")
     clear, mixed = videos[1], videos[3]
     assert (mixed.name, mixed.corruption) == (clear.name, "mixed")
-    assert not torch.equal(torch.stack(list(mixed.frames)), torch.stack(clear.frames))
+    assert not torch.equal(torch.stack(list(mixed.frames)), torch.stack(list(clear.frames)))
 
 
 def test_local_corruptions_need_layers():
@@ -210,7 +217,7 @@ def test_local_corruptions_need_layers():
         check_conditions(("clean", "depth_fog"))
     with pytest.raises(UserError, match="take --data shapes, or give depth maps"):
         CorruptedVOS(train=TrainingClips(corruption=Corruption(names=("fog", "local"))))
-    assert len(Corruption(names=("all", "local", "fog")).known_names()) == 13
+    assert len(Corruption(names=("all", "local", "fog")).known_names()) == 14
     clip = clips(settings=TrainClips())[0]
     with pytest.raises(UserError, match="take --data shapes, or give depth maps"):
         corrupt_training_clip(clip, Corruption(names=("local",)), seed=0)

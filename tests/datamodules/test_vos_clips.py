@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.corruption import Corruption
-from datamodules.geometric import Geometric
-from datamodules.photometric import Photometric
-from datamodules.vos_clips import TrainingClips
 from robustvos.corruptions import corrupt_clip
+from robustvos.datasets.corruption import Corruption
+from robustvos.datasets.geometric import Geometric
+from robustvos.datasets.photometric import Photometric
+from robustvos.datasets.vos.clips import TrainingClips
 from robustvos.errors import BadMask, BadVideo, UserError
 
 PLAIN = {"frames": 3, "frames_per_batch": 6, "size": 32}

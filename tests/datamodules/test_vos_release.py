@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.real_adverse_trees import AdverseClip
-from datamodules.real_adverse_videos import AdverseRules, AdverseVideos
-from datamodules.release_prompts import RELEASE_OBJECTS
-from datamodules.vos_source import locate
-from datamodules.vos_videos import EvaluationVideos, VosVideos
+from robustvos.datasets.adverse.trees import AdverseClip
+from robustvos.datasets.adverse.videos import AdverseVideos
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.vos.source import locate
+from robustvos.datasets.vos.videos import FolderEvaluation, FolderVideos, JoiningEvaluation
 from robustvos.errors import UserError
-from robustvos.metrics.rules import PROTOCOLS
+from robustvos.evaluation.protocol import protocol_named
 from robustvos.video.palette import davis_palette
 
 
@@ -42,10 +42,11 @@ def four(make_tree):
     return made
 
 
-def videos(root, release: bool = True, **settings) -> VosVideos:
+def videos(root, release: bool = True, **settings) -> EvaluationVideos:
     (source,) = locate({"four": root})
     records = [(source.name, record) for record in source.sequences("val")]
-    return VosVideos(records, EvaluationVideos(**settings), release=release)
+    protocol = protocol_named("release" if release else "davis")
+    return EvaluationVideos(FolderVideos(records), FolderEvaluation(**settings), protocol)
 
 
 def test_three_darkest_objects_of_the_first_frame_with_any_are_clicked_as_seed_42_draws(four):
@@ -70,14 +71,10 @@ def test_every_condition_has_the_same_objects_and_points(four):
 def test_real_and_corrupted_videos_share_the_choice(four):
     (source,) = locate({"four": four.root})
     (record,) = source.sequences("val")
-    rules = AdverseRules("points:3", release=True, max_objects=3)
-    real = AdverseVideos([AdverseClip(record, "crowd", "any")], rules)[0]
+    clips = AdverseVideos([AdverseClip(record, "crowd", "any")], "mvseg")
+    real = EvaluationVideos(clips, JoiningEvaluation(), protocol_named("release"))[0]
     for one, other in zip(real.prompts, videos(four.root)[0].prompts, strict=True):
         assert (one.object_id, one.points.tolist()) == (other.object_id, other.points.tolist())
-
-
-def test_as_many_objects_are_tracked_as_are_scored():
-    assert PROTOCOLS["release"].max_objects == RELEASE_OBJECTS
 
 
 def test_number_of_objects_and_prompt_can_be_set(four):
@@ -90,7 +87,7 @@ def test_number_of_objects_and_prompt_can_be_set(four):
     assert all(prompt.mask is not None for prompt in plain.prompts)
     assert videos(four.root, release=False, max_objects=2)[0].object_ids == (1, 2)
     with pytest.raises(UserError, match="max_objects is 0"):
-        EvaluationVideos(max_objects=0)
+        FolderEvaluation(max_objects=0)
 
 
 def test_prompt_file_under_release_is_capped_by_colour(four, make_tree, tmp_path):

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.vos_source import describe_missing, locate
+from robustvos.datasets.vos.source import describe_missing, locate
 from robustvos.errors import DataNotFound
+
+pytestmark = pytest.mark.fast
 
 
 @pytest.fixture(autouse=True)

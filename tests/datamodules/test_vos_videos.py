@@ -7,14 +7,14 @@ from PIL import Image
 
 import cli
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.vos_videos import EvaluationVideos
 from robustvos.corruptions import corrupt_clip
+from robustvos.datasets.vos.videos import FolderEvaluation
 from robustvos.errors import BadMask, BadPrompt, BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.video.frames import read_frame
 
 
 def videos_of(root, stage: str = "test", binary: bool = False, **settings):
-    data = CorruptedVOS(root=root, test=EvaluationVideos(**settings), val=EvaluationVideos(**settings), binary=binary)
+    data = CorruptedVOS(root=root, test=FolderEvaluation(**settings), val=FolderEvaluation(**settings), binary=binary)
     return list(getattr(data, f"{stage}_dataloader")())
 
 
@@ -72,7 +72,7 @@ def test_prompt_file_names_videos_and_objects_and_what_it_leaves_out_is_counted(
 
 
 def test_what_decides_figures_is_told(tree):
-    data = CorruptedVOS(root=tree.root, test=EvaluationVideos(severity=1.5, max_objects=2, join_frames=9, limit=1))
+    data = CorruptedVOS(root=tree.root, test=FolderEvaluation(severity=1.5, max_objects=2, join_frames=9, limit=1))
     expected = {"objects up to": "2", "joined to frames": "9", "preset": "intended", "severity": "1.5"}
     assert data.evaluation_facts("test") == expected
     assert data.evaluation_facts("val") == {"preset": "intended", "severity": "3"}
@@ -83,9 +83,8 @@ def test_prompt_files_are_told_by_name_and_content_not_by_folder(tree, tmp_path)
     for folder, point in (("a", 5), ("b", 5), ("c", 6)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "p.json").write_text(json.dumps({"dog": {"1": [[point, 10]]}}))
-        data = CorruptedVOS(root=tree.root, test=EvaluationVideos(prompt=str(tmp_path / folder / "p.json")))
-        data.test_dataloader()
-        told.append(data.prompt)
+        data = CorruptedVOS(root=tree.root, test=FolderEvaluation(prompt=str(tmp_path / folder / "p.json")))
+        told.append(data.prompt_of("test"))
     assert told[0] == told[1] != told[2]
     assert told[0].startswith("file p.json (")
 
@@ -125,13 +124,13 @@ def test_videos_of_several_sets_bear_their_names(tree, make_tree, moving_boxes):
     other = make_tree("other")
     other.video("bear", moving_boxes(2))
     roots = {"mine": tree.root, "yours": other.root}
-    data = CorruptedVOS(roots=roots, val=EvaluationVideos(sets=("yours",)))
+    data = CorruptedVOS(roots=roots, val=FolderEvaluation(sets=("yours",)))
     videos = list(data.test_dataloader())
     assert [(v.name, v.tags["dataset"]) for v in videos][::3] == [("mine_bear", "mine"), ("yours_bear", "yours")]
     assert [video.name for video in data.val_dataloader()] == ["yours_bear"]
     assert data.name == "mine+yours"
     with pytest.raises(UnknownName, match="did you mean 'yours'"):
-        CorruptedVOS(roots=roots, val=EvaluationVideos(sets=("your",))).val_dataloader()
+        CorruptedVOS(roots=roots, val=FolderEvaluation(sets=("your",))).val_dataloader()
 
 
 def test_video_is_corrupted_and_prompted_alike_alone_among_other_sets_and_by_corrupt(
@@ -139,7 +138,7 @@ def test_video_is_corrupted_and_prompted_alike_alone_among_other_sets_and_by_cor
 ):
     other = make_tree("other")
     other.video("bear", moving_boxes(2))
-    settings = EvaluationVideos(conditions=("gauss_noise",), prompt="points:2", limit=1)
+    settings = FolderEvaluation(conditions=("gauss_noise",), prompt="points:2", limit=1)
     (alone,) = CorruptedVOS(root=tree.root, test=settings).test_dataloader()
     (among,) = CorruptedVOS(roots={"own": tree.root, "other": other.root}, test=settings).test_dataloader()
     assert (alone.name, among.name, among.corruption) == ("bear", "own_bear", "gauss_noise")
@@ -155,7 +154,7 @@ def test_joined_videos_of_several_sets_are_corrupted_as_in_their_own(make_tree, 
     street = make_tree("street")
     for k in (1, 2):
         street.video(f"a.-{k}", moving_boxes(2))
-    settings = EvaluationVideos(conditions=("gauss_noise",), join_frames=4)
+    settings = FolderEvaluation(conditions=("gauss_noise",), join_frames=4)
     (alone,) = CorruptedVOS(root=street.root, test=settings).test_dataloader()
     both = CorruptedVOS(roots={"x": street.root, "y": street.root}, test=settings).test_dataloader()
     for video in both:
@@ -193,7 +192,7 @@ def test_broken_files_are_named_when_they_are_met(tree):
 )
 def test_unknown_conditions_prompts_and_limits_are_refused(settings, error):
     with pytest.raises(error):
-        EvaluationVideos(**settings)
+        FolderEvaluation(**settings)
 
 
 def test_truth_that_is_no_more_than_the_prompts_is_refused(make_tree, moving_boxes):

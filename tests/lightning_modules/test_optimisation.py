@@ -16,6 +16,8 @@ from lightning_modules.recipe import Recipe
 from robustvos.sam2.config import PromptSampling
 from robustvos.sam2.losses import LossWeights
 
+pytestmark = pytest.mark.fast
+
 
 def rates(settings: Optimisation, total: int, steps: int) -> list[float]:
     """The rate that each of ``steps`` steps is made with."""
@@ -45,6 +47,16 @@ def test_layer_norms_learn_at_their_fraction_of_the_rate():
     assert [rate[id(p)] for p in trained] == pytest.approx([1.0, 0.1, 1.0, 0.1, 1.0])
     alone = adamw_with_cosine(norms, settings, 10, layer_norms=norms)["optimizer"]
     assert [group["lr"] for group in alone.param_groups] == pytest.approx([0.1])
+
+
+def test_trunk_learns_at_its_fraction_of_the_rate():
+    trunk, norms, others = ([nn.Parameter(torch.zeros(1)) for _ in range(2)] for _ in range(3))
+    settings = Optimisation(learning_rate=2.0, trunk_factor=0.1, layer_norm_factor=0.5)
+    given = {"layer_norms": [*norms, trunk[0]], "trunk": trunk}  # a norm of the trunk learns as the trunk does
+    optimiser = adamw_with_cosine([*others, *trunk, *norms], settings, 10, **given)["optimizer"]
+    rate = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    assert [rate[id(p)] for p in (*others, *trunk, *norms)] == pytest.approx([2.0, 2.0, 0.2, 0.2, 1.0, 1.0])
+    assert [group["name"] for group in optimiser.param_groups] == ["others", "trunk", "layer_norms"]
 
 
 def test_rate_stays_at_its_end_beyond_the_last_step():

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from callbacks.base import VideoCallback
 from datamodules import Shapes
-from datamodules.shapes import EvaluationClips
 from lightning_modules import PromptableVOS
 from robustvos.adapters import LoRA
+from robustvos.datasets.shapes import ShapesEvaluation
 from robustvos.errors import CheckpointNotFound, UserError
-from robustvos.report.results import load_result
+from robustvos.evaluation.results import load_result
 from robustvos.restoration import URIE, Restorer
 from robustvos.sam2.config import Sam2Config
 
@@ -56,7 +56,7 @@ def trainer(*callbacks: Any, **settings: Any) -> L.Trainer:
 
 
 def shapes() -> Shapes:
-    few = EvaluationClips(clips=1, frames=3)
+    few = ShapesEvaluation(limit=1, frames=3)
     return Shapes(size=64, val=few, test=few)
 
 
@@ -112,7 +112,7 @@ SMALL = [
     "--data",
     "shapes",
     "--data.size=64",
-    "--data.test.clips=1",
+    "--data.test.limit=1",
     "--data.test.frames=3",
     "--trainer.accelerator=cpu",
 ]

@@ -11,6 +11,8 @@ from robustvos.errors import BadPrompt, MissingExtra, UnknownName, UserError
 from robustvos.seeding import derive_seed, generator, numpy_rng
 from robustvos.types import Prompt, empty_masks
 
+pytestmark = pytest.mark.fast
+
 MASK = torch.eye(4, dtype=torch.bool)
 POINT, LABEL = torch.tensor([[1.0, 2.0]]), torch.tensor([1])
 BOX = torch.tensor([0.0, 1.0, 3.0, 2.0])
@@ -71,5 +73,5 @@ def test_no_masks_have_a_size_all_the_same():
 def test_unknown_names_are_mended_where_one_is_near():
     assert "did you mean 'shapes'?" in str(UnknownName.of("dataset", "shape", ["davis", "shapes"]))
     assert str(UnknownName.of("dataset", "zzz", {"b": 1, "a": 2})) == "unknown dataset 'zzz'; known: a, b"
-    assert "pip install 'robustvos[review]'" in str(MissingExtra.of("nicegui", "review"))
+    assert "pip install 'robustvos[web]'" in str(MissingExtra.of("nicegui", "web"))
     assert issubclass(UnknownName, UserError) and issubclass(BadPrompt, UserError)

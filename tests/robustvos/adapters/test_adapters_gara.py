@@ -208,10 +208,23 @@ def test_projection_that_is_not_fused_is_refused(nano):
         GaRA().attach(nano)
 
 
+def test_gates_are_recorded_for_each_frame(nano, perturb):
+    adapter = GaRA(rank_low=2, rank_high=3).attach(nano)
+    perturb(adapter)
+    with torch.no_grad(), adapter.recording() as gates:
+        nano.image_encoder(torch.randn(2, 3, 64, 64))
+    blocks = len(nano.image_encoder.trunk.blocks)
+    assert list(gates) == [f"blocks.{i}.{part}" for i in range(blocks) for part in "qkv"]
+    for gate in gates.values():
+        assert gate.shape == (2, 5) and set(gate.unique().tolist()) <= {0.0, 1.0}
+        assert not (gate[:, :2].any(1) & gate[:, 2:].any(1)).any()  # one set or the other
+    assert not adapter.per_object and adapter.gates() == {}
+
+
 def test_attention_called_by_itself_is_refused(nano):
     GaRA().attach(nano)
     block = block_of(nano, 3)
-    with pytest.raises(RuntimeError, match="call it rather than its attention"):
+    with pytest.raises(RuntimeError, match="GaRA's gates of blocks.3 are set when"):
         block.attn(torch.randn(1, 4, 4, block.dim))
 
 
@@ -221,5 +234,5 @@ def test_a_failing_call_leaves_no_gates_behind(nano):
     block.mlp = nn.Linear(3, 3)
     with pytest.raises(RuntimeError):
         block(torch.randn(1, 4, 4, block.dim))
-    with pytest.raises(RuntimeError, match="call it rather than its attention"):
+    with pytest.raises(RuntimeError, match="GaRA's gates of blocks.3 are set when"):
         block.attn(torch.randn(1, 4, 4, block.dim))

@@ -7,6 +7,8 @@ import torch
 
 from robustvos.adapters.gate import PointerGate, Standardisation, decided_gate, gumbel_noise, sampled_gate
 
+pytestmark = pytest.mark.fast
+
 
 def slow_soft(alpha: float, noise: float, tau: float) -> float:
     """Equation 3 for one component."""

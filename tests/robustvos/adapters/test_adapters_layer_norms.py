@@ -6,6 +6,8 @@ from torch import nn
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.errors import UserError
 
+pytestmark = pytest.mark.fast
+
 
 def test_presets_and_patterns_pick_layer_norms_alone(nano):
     parameters = dict(nano.named_parameters())

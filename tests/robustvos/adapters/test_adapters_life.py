@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import pkgutil
+from functools import partial
+from importlib import import_module
 
 import pytest
 import torch
 from torch import nn
 
-from robustvos.adapters import FullFineTuning, GaRA, LayerNormTuning, LoRA, MoGA, MoGARelease
+import robustvos.adapters
+from robustvos.adapters import Adapter, FullFineTuning, GaRA, GatedAdapter, LayerNormTuning, LoRA, MoGA, MoGARelease
 from robustvos.errors import UserError
 
-ADAPTERS = {
-    "moga": lambda: MoGA(rank=3),
-    "moga_memory": lambda: MoGA(rank=3, conditioning="memory"),
-    "moga_all_norms": lambda: MoGA(rank=3, layer_norms=["memory_attention.*", "sam_mask_decoder.transformer.*"]),
-    "moga_release": lambda: MoGARelease(rank=3, alpha=3.0),
-    "gara": lambda: GaRA(rank_low=2, rank_high=3),
-    "lora": lambda: LoRA(rank=3),
-    "layer_norms": lambda: LayerNormTuning(),
-    "full": lambda: FullFineTuning(),
+
+def adapters_of_the_package() -> dict[str, type[Adapter]]:
+    """Every adapter that a module of the package defines, so that a new one is tried without a word here."""
+    modules = [
+        import_module(f"robustvos.adapters.{found.name}") for found in pkgutil.iter_modules(robustvos.adapters.__path__)
+    ]
+    kinds = [kind for module in modules for kind in vars(module).values() if inspect.isclass(kind)]
+    return {kind.__name__: kind for kind in kinds if issubclass(kind, Adapter) and not inspect.isabstract(kind)}
+
+
+def small(kind: type[Adapter], **settings: object) -> Adapter:
+    """One of three components in whatever it calls a rank."""
+    ranks = {name: 3 for name in inspect.signature(kind).parameters if name.startswith("rank")}
+    return kind(**ranks | settings)
+
+
+ADAPTERS = {name: partial(small, kind) for name, kind in adapters_of_the_package().items()} | {
+    "moga_memory": partial(small, MoGA, conditioning="memory"),
+    "moga_open": partial(small, MoGA, conditioning="none"),
+    "moga_all_norms": partial(small, MoGA, layer_norms=["memory_attention.*", "sam_mask_decoder.transformer.*"]),
 }
 
 
@@ -42,6 +58,13 @@ def snapshot(model):
 def assert_same(before, after):
     torch.testing.assert_close(after[0], before[0], rtol=0, atol=0)
     assert after[1:] == before[1:]
+
+
+def test_adapters_are_found_and_public():
+    found = adapters_of_the_package()
+    assert {"MoGA", "LoRA"} <= set(found) == set(robustvos.adapters.__all__) - {"Adapter", "GatedAdapter"}
+    gated = {name for name, kind in found.items() if issubclass(kind, GatedAdapter)}
+    assert gated == {"MoGA", "MoGARelease", "GaRA"}
 
 
 def test_fresh_adapter_is_identity(nano, clip, track, adapter):
@@ -161,6 +184,53 @@ def test_deep_copy_of_model_and_adapter_together_is_independent(nano, clip, trac
     assert adapter.is_identity()
     assert not twin["adapter"].is_identity()
     assert not torch.allclose(track(twin["sam2"], clip), track(nano, clip))
+
+
+def test_merged_model_computes_alone_what_both_did_or_nothing_is_changed(nano, clip, track, perturb, adapter):
+    nano.obj_ptr_proj.requires_grad_(False)
+    before = snapshot(nano)
+    adapter.attach(nano)
+    perturb(adapter, by=0.05)
+    trained = track(nano, clip)
+    if isinstance(adapter, GatedAdapter) and adapter.is_gated:
+        carried = snapshot(nano)
+        with pytest.raises(UserError, match="cannot be merged: what it adds depends on what is tracked"):
+            adapter.merge()
+        assert_same(carried, snapshot(nano))
+        assert adapter.is_attached and torch.equal(track(nano, clip), trained)
+        return
+    assert adapter.merge() is nano
+    torch.testing.assert_close(track(nano, clip), trained, rtol=1e-4, atol=1e-4)
+    assert snapshot(nano)[1:] == before[1:]  # requires_grad, types, attributes, hooks
+    assert not adapter.is_attached and not list(adapter.parameters())
+    assert LoRA(rank=2).attach(nano).is_identity()
+
+
+def test_merging_while_disabled_merges_what_was_trained(nano, clip, track, perturb):
+    adapter = LoRA(rank=3, scale=0.5).attach(nano)
+    perturb(adapter)
+    trained, weight = track(nano, clip), nano.memory_attention.layers[1].self_attn.v_proj.weight.clone()
+    update = adapter.low_rank[1]["self_attn_v"]
+    expected = weight + 0.5 * update.B.detach() @ update.A.detach()
+    adapter.enabled = False
+    adapter.merge()
+    torch.testing.assert_close(nano.memory_attention.layers[1].self_attn.v_proj.weight.detach(), expected)
+    torch.testing.assert_close(track(nano, clip), trained, rtol=1e-3, atol=1e-3)
+
+
+def test_merging_without_a_model_is_refused():
+    with pytest.raises(RuntimeError, match="attach"):
+        LoRA(rank=3).merge()
+
+
+@pytest.mark.parametrize("kind", [MoGA, MoGARelease, GaRA])
+def test_temperature_must_stay_above_0(kind):
+    adapter = small(kind)
+    adapter.tau = 0.7
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(UserError, match="a temperature must be above 0"):
+            adapter.tau = wrong
+    assert adapter.tau == 0.7
 
 
 def test_attaching_twice_is_refused(nano, adapter):

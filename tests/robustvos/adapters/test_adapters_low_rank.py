@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
 from robustvos.adapters.low_rank import LowRank, gated_low_rank
+
+pytestmark = pytest.mark.fast
 
 
 def explicit_sum(x, a, b, gates, scale):

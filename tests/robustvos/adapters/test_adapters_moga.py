@@ -90,9 +90,9 @@ def test_standardised_gates_do_not_see_what_all_pointers_share(nano, memory_call
         for pointers in training:
             nano.memory_attention(**memory_call(nano, change(pointers)))
         adapter.eval()
-        adapter.record_gates = True
-        nano.memory_attention(**memory_call(nano, change(training[0])))
-        seen.append(torch.cat(list(adapter.gates.values()), dim=1))
+        with adapter.recording() as gates:
+            nano.memory_attention(**memory_call(nano, change(training[0])))
+        seen.append(torch.cat(list(gates.values()), dim=1))
         adapter.detach()
     assert (seen[0] != seen[1]).float().mean() < 0.01
     assert 0.1 < seen[0].mean() < 0.9
@@ -101,19 +101,19 @@ def test_standardised_gates_do_not_see_what_all_pointers_share(nano, memory_call
 def test_training_draws_one_gate_per_pointer_and_averages(nano, memory_call, perturb):
     adapter = MoGA(rank=40, gate_bias=0.0).attach(nano).train()
     perturb(adapter)
-    adapter.record_gates = True
     call = memory_call(nano, torch.randn(4, 2, nano.hidden_dim))
     heard = listen(nano, layer=0)
     draws = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        nano.memory_attention(**call)
-        draws.append(adapter.gates["layers.0.self_attn_v"])
+        with adapter.recording() as gates:
+            nano.memory_attention(**call)
+        draws.append(gates["layers.0.self_attn_v"])
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert set((4 * draws[0]).unique().tolist()) == {0.0, 1.0, 2.0, 3.0, 4.0}
-    assert set(adapter.gates) == {f"layers.{i}.{name}" for i in (0, 1) for name in PLACES}
-    assert not torch.equal(adapter.gates["layers.0.self_attn_v"], adapter.gates["layers.0.self_attn_q"])
+    assert set(gates) == {f"layers.{i}.{name}" for i in (0, 1) for name in PLACES}
+    assert not torch.equal(gates["layers.0.self_attn_v"], gates["layers.0.self_attn_q"])
 
     x, h = heard["self_attn_v"]
     update, base = adapter.low_rank[0]["self_attn_v"], nano.memory_attention.layers[0].self_attn.v_proj
@@ -134,12 +134,12 @@ def test_evaluation_may_shuffle_or_open_the_gates(nano, memory_call, perturb):
     torch.manual_seed(5)
     adapter = MoGA(rank=16, gate_bias=0.0).attach(nano)
     perturb(adapter)
-    adapter.record_gates = True
     call, seen = memory_call(nano, torch.randn(3, 2, nano.hidden_dim)), {}
     for how in ("learned", "shuffled", "open", "shuffled again"):
         adapter.evaluation_gates = how.split()[0]
-        output = nano.memory_attention(**call)
-        seen[how] = (adapter.gates["layers.1.self_attn_q"], output)
+        with adapter.recording() as gates:
+            output = nano.memory_attention(**call)
+        seen[how] = (gates["layers.1.self_attn_q"], output)
     learned, shuffled, opened, again = (seen[how] for how in seen)
     assert torch.equal(opened[0], torch.ones(2, 16))
     assert torch.equal(shuffled[0].sort(1).values, learned[0].sort(1).values) and not torch.equal(
@@ -192,10 +192,9 @@ def test_order_of_objects_does_not_matter(nano, make_batch, track, perturb, cond
 
 
 def gates_of(adapter, model, memory_call, pointers):
-    adapter.record_gates = True
-    with torch.no_grad():
+    with torch.no_grad(), adapter.recording() as gates:
         model.memory_attention(**memory_call(model, pointers))
-    return adapter.gates["layers.0.self_attn_q"]
+    return gates["layers.0.self_attn_q"]
 
 
 def test_object_conditioning_keeps_objects_apart(nano, memory_call, perturb):
@@ -243,16 +242,21 @@ def test_a_memory_without_pointers_opens_nothing(nano, memory_call, perturb, con
 def test_gates_are_recorded_on_request_alone(nano, clip, track):
     adapter = MoGA(rank=3).attach(nano)
     track(nano, clip)
-    assert adapter.gates == {}
-    adapter.record_gates = True
-    track(nano, clip)
-    assert adapter.gates["layers.1.cross_attn_q"].shape == (2, 3)
+    assert adapter.gates() == {}
+    with adapter.recording() as outer:
+        with adapter.recording() as inner:
+            track(nano, clip)
+            assert adapter.gates()["layers.1.cross_attn_q"].shape == (2, 3)
+        assert adapter.gates() == outer == {}
+        track(nano, clip)
+    assert adapter.gates() == {}
+    assert set(outer) == set(inner) and all(torch.equal(outer[name], inner[name]) for name in outer)
 
 
 def test_layers_called_by_themselves_are_refused(nano):
     MoGA(rank=3).attach(nano)
     frame = torch.randn(1, 16, nano.hidden_dim)
-    with pytest.raises(RuntimeError, match="call it rather than its layers"):
+    with pytest.raises(RuntimeError, match="MoGA's gates of layers are set when"):
         nano.memory_attention.layers[0].self_attn(frame, frame, frame)
 
 
@@ -261,7 +265,7 @@ def test_a_failing_call_leaves_no_gates_behind(nano, memory_call):
     call = memory_call(nano, torch.randn(1, 1, nano.hidden_dim))
     with pytest.raises(Exception):  # noqa: B017 - whatever SAM 2 says of it
         nano.memory_attention(**(call | {"curr": torch.randn(16, 1, 3)}))
-    with pytest.raises(RuntimeError, match="call it rather than its layers"):
+    with pytest.raises(RuntimeError, match="MoGA's gates of layers are set when"):
         nano.memory_attention.layers[0].self_attn.q_proj(torch.randn(1, 16, nano.hidden_dim))
 
 

@@ -8,6 +8,8 @@ import torch
 from robustvos.adapters import MoGARelease
 from robustvos.errors import CheckpointMismatch
 
+pytestmark = pytest.mark.fast
+
 
 def test_evaluation_changes_the_input_by_the_mean_over_pointer_tokens(nano, memory_call, perturb):
     nano.double()
@@ -78,13 +80,13 @@ def test_other_checkpoints_are_refused(nano):
 
 def test_training_draws_per_token_and_evaluation_is_deterministic(nano, memory_call):
     adapter = MoGARelease(rank=64).attach(nano)
-    adapter.record_gates = True
     call = memory_call(nano, torch.randn(3, 2, nano.hidden_dim))
 
     def gates(seed):
         torch.manual_seed(seed)
-        nano.memory_attention(**call)
-        return adapter.gates["layers.0.sa"]
+        with adapter.recording() as kept:
+            nano.memory_attention(**call)
+        return kept["layers.0.sa"]
 
     assert torch.equal(gates(0), gates(1))
     adapter.train()

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robustvos.adapters.pointers import mean_per_clip, object_pointers, pointer_tokens
+from robustvos.adapters.gate import mean_per_clip, object_pointers, pointer_tokens
+
+pytestmark = pytest.mark.fast
 
 
 @pytest.mark.parametrize("keywords", [True, False])

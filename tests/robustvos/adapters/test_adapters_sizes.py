@@ -9,6 +9,8 @@ from robustvos.adapters import FullFineTuning, GaRA, LayerNormTuning, LoRA, MoGA
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
 
+pytestmark = pytest.mark.fast
+
 LAYER_NORMS = 41_440
 LOW_RANK = 4 * 4 * 128 * (256 + 256)
 GATES = 4 * ((256 * 16 + 16) + (16 * 16 + 16) + (16 * 512 + 512))

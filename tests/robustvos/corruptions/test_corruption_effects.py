@@ -16,6 +16,8 @@ from robustvos.corruptions.colour import LUMA, OPERATIONS, turn_hue
 from robustvos.corruptions.fields import UniformLevels
 from robustvos.corruptions.particles import OPAQUE, Capsules, cover, draw
 
+pytestmark = pytest.mark.fast
+
 
 def random_frame(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+
+import numpy as np
 import pytest
 import torch
 
-from robustvos.corruptions import CORRUPTIONS, PRESETS, CorruptedFrames, corrupt_clip
+from robustvos.corruptions import (
+    CORRUPTIONS,
+    PRESETS,
+    ROBUSTPVOS8,
+    CorruptedFrames,
+    Corruption,
+    DepthLayers,
+    corrupt_clip,
+    names_of,
+)
 from robustvos.errors import UnknownName, UserError
+
+pytestmark = pytest.mark.fast
 
 EIGHT = {
     "color_jitter",
@@ -24,13 +39,70 @@ def grey(frames: int, height: int, width: int) -> torch.Tensor:
     return torch.full((frames, 3, height, width), 90, dtype=torch.uint8)
 
 
-def test_there_are_eight():
-    assert set(CORRUPTIONS) == EIGHT
+def test_the_benchmark_has_eight_and_a_plugin_is_not_among_them(monkeypatch):
+    class Dusk(CORRUPTIONS["fog"]):
+        name = "dusk"
+
+    before = names_of(["local"])
+    monkeypatch.setitem(CORRUPTIONS, "dusk", Dusk)
+    assert set(ROBUSTPVOS8) == set(names_of(["robustpvos8"])) == EIGHT
+    assert set(names_of(["all"])) == {*EIGHT, "night", "dusk"}
+    assert names_of(["local"]) == before and set(names_of(["all", "local"])) == set(CORRUPTIONS)
     assert all(kind.name == name for name, kind in CORRUPTIONS.items())
+    assert names_of(["fog", "robustpvos8", "what", "fog"])[0] == "fog" and names_of(["what"]) == ("what",)
+
+
+def test_combination_is_its_parts_one_after_the_other():
+    frames = torch.randint(0, 256, (4, 3, 40, 56), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    of = {"clip_name": "a", "seed": 3, "severity": 4.0, "preset": "release"}
+    foggy = corrupt_clip(frames, "fog", **of)
+    both = corrupt_clip(frames, "fog+rain", **of)
+    assert torch.equal(both, corrupt_clip(foggy, "rain", **of))
+    assert not torch.equal(both, foggy) and not torch.equal(both, corrupt_clip(frames, "rain+fog", **of))
+    lazy = CorruptedFrames(list(frames), "fog+rain", **of)
+    assert torch.equal(lazy[2], both[2]) and torch.equal(pickle.loads(pickle.dumps(lazy))[3], both[3])
+    alone = corrupt_clip(frames[2:3], "fog+rain", **of, indices=[2], length=4)
+    assert torch.equal(alone[0], both[2])
+
+
+def test_combination_with_a_part_that_needs_layers():
+    frames = torch.full((2, 3, 16, 16), 90, dtype=torch.uint8)
+    layers = DepthLayers(np.linspace(0, 1, 16, dtype=np.float32)[None, None].repeat(2, 0).repeat(16, 1))
+    both = corrupt_clip(frames, "rain+depth_fog", clip_name="a", layers=layers)
+    rainy = corrupt_clip(frames, "rain", clip_name="a")
+    assert torch.equal(both, corrupt_clip(rainy, "depth_fog", clip_name="a", layers=layers))
+    with pytest.raises(UserError, match="'rain.depth_fog' degrades each thing"):
+        corrupt_clip(frames, "rain+depth_fog", clip_name="a")
+
+
+@pytest.mark.parametrize("name", ["fog+rian", "fog+", "+", "fog+clean", "clean+fog"])
+def test_combination_of_what_is_not_known_is_refused(name):
+    with pytest.raises(UnknownName, match=f"corruption in '{re.escape(name)}'"):
+        CorruptedFrames([], name, clip_name="a")
+
+
+def test_combination_names_each_part_once():
+    with pytest.raises(UserError, match="'fog.rain.fog' names a corruption twice"):
+        corrupt_clip(grey(1, 8, 8), "fog+rain+fog", clip_name="a")
+
+
+def test_corruption_that_says_it_needs_layers_is_given_them():
+    class Nearest(Corruption):
+        name, needs_layers = "nearest", True
+
+        def render(self, frame, index, out):
+            out.copy_(frame * torch.from_numpy(self.clip.layers.depth_at(index) < 0.5))
+
+    layers = DepthLayers(np.array([[[0.0, 1.0]]], np.float32))
+    frames = torch.full((1, 3, 1, 2), 90, dtype=torch.uint8)
+    got = Nearest.prepare("a", 1, (1, 2), layers=layers).apply(frames)
+    assert got[0, 0].tolist() == [[90, 0]]
+    with pytest.raises(ValueError, match="do not fit clip 'a' of 2 frames"):
+        Nearest.prepare("a", 2, (1, 2), layers=layers)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", [*CORRUPTIONS, "clean"])
+@pytest.mark.parametrize("name", [*ROBUSTPVOS8, "clean"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (2, 31, 47), (1, 17, 200), (3, 96, 64)])
 def test_type_and_shape_are_kept_at_any_size(name, preset, shape):
     frames = grey(*shape)
@@ -42,7 +114,7 @@ def test_type_and_shape_are_kept_at_any_size(name, preset, shape):
     assert not corrupted.is_inference()
 
 
-@pytest.mark.parametrize("name", [*CORRUPTIONS, "clean"])
+@pytest.mark.parametrize("name", [*ROBUSTPVOS8, "clean"])
 def test_no_frames_give_no_frames(name):
     assert corrupt_clip(grey(0, 8, 8), name, clip_name="a").shape == (0, 3, 8, 8)
     assert list(CorruptedFrames([], name, clip_name="a")) == []

@@ -10,6 +10,8 @@ import torch
 
 from robustvos.corruptions import CORRUPTIONS, PRESETS, corrupt_clip
 
+pytestmark = pytest.mark.fast
+
 SIZE = (96, 128)
 
 

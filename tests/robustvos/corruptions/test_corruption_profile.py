@@ -9,6 +9,8 @@ import pytest
 
 from robustvos.corruptions import fourier_profile
 
+pytestmark = pytest.mark.fast
+
 
 def profile_by_loops(centre: float, length: int, rng: np.random.Generator) -> list[float]:
     """The definition, written out one number at a time."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from robustvos.metrics.amodal_scores import AmodalScores
+from robustvos.evaluation.amodal_scores import AmodalScores
+from robustvos.metrics.amodal_figures import occlusion_tags
 from robustvos.metrics.functional import amodal_counts, amodal_iou, tabe_amodal_iou
+
+pytestmark = pytest.mark.fast
 
 Pixels = set[tuple[int, ...]]
 
@@ -121,16 +125,36 @@ def test_streamed_objects_score_as_the_whole_clip_does() -> None:
     first, second = clip(4), clip(5)
     scores = AmodalScores("cup", (7, 2), tags={"category": "surface"})
     for t in (3, 0, 4, 1, 2):
-        scores.update(t, *(torch.stack([a[t], b[t]]) for a, b in zip(first, second, strict=True)))
+        scores.update(t, *(torch.stack([a[t], b[t]]).numpy() for a, b in zip(first, second, strict=True)))
     one, other = scores.objects()
-    assert (one["clip"], one["object"], one["frames"], one["tags"]) == ("cup", 7, 4, {"category": "surface"})
-    assert one["scores"] == pytest.approx(slow_figures(*first))
-    assert other["object"] == 2 and other["scores"] == pytest.approx(slow_figures(*second))
+    tags = {"category": "surface", "occlusion": "severe", "frames_hidden": "1-10"}
+    assert (one.video, one.object_id, one.frames, one.tags) == ("cup", 7, 4, tags)
+    assert one.scores == pytest.approx(slow_figures(*first))
+    assert other.object_id == 2 and other.scores == pytest.approx(slow_figures(*second))
 
 
 def test_a_frame_cannot_be_scored_twice() -> None:
-    mask = torch.ones(1, 2, 2, dtype=torch.bool)
+    mask = torch.ones(1, 2, 2, dtype=torch.bool).numpy()
     scores = AmodalScores("cup", (1,))
     scores.update(0, mask, mask, mask)
     with pytest.raises(ValueError, match="already"):
         scores.update(0, mask, mask, mask)
+
+
+@pytest.mark.parametrize(
+    ("hidden_parts", "tags"),
+    [
+        ([0.0, 0.004], ("none", "0")),
+        ([0.0, 0.2, 0.6], ("slight", "0")),
+        ([0.0, 0.2, 0.9], ("severe", "0")),
+        ([0.0] + [1.0] * 10, ("severe", "1-10")),
+        ([0.0] + [1.0] * 11, ("severe", "11-20")),
+        ([0.0] + [1.0] * 21, ("severe", "over 20")),
+    ],
+)
+def test_objects_are_grouped_by_how_much_and_how_long_they_are_hidden(hidden_parts, tags):
+    counts = np.zeros((len(hidden_parts) + 1, 7), np.int64)  # the last frame does not hold the object
+    counts[:-1, 4] = 1000
+    counts[:-1, 6] = np.rint(1000 * np.array(hidden_parts))
+    counts[:, 5] = counts[:, 4] - counts[:, 6]
+    assert tuple(occlusion_tags(counts).values()) == tags

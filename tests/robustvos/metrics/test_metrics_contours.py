@@ -15,6 +15,8 @@ from scipy import ndimage
 from robustvos.errors import UnknownName
 from robustvos.metrics.functional import contour_accuracy
 
+pytestmark = pytest.mark.fast
+
 
 def slow_contour(mask: np.ndarray) -> set[tuple[int, int]]:
     """A pixel is on the contour if its right, lower or lower right neighbour differs; beyond the frame is none."""

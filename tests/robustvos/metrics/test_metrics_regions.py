@@ -7,6 +7,8 @@ import torch
 
 from robustvos.metrics.functional import region_similarity
 
+pytestmark = pytest.mark.fast
+
 
 def pixels(mask: torch.Tensor) -> set[tuple[int, ...]]:
     return {tuple(place) for place in mask.nonzero().tolist()}

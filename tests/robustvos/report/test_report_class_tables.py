@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from robustvos.metrics.aggregate import aggregate
+from robustvos.evaluation.protocol import protocol_named
+from robustvos.evaluation.records import ObjectScore
+from robustvos.evaluation.results import RunRecord, load_result
+from robustvos.evaluation.summary import summary_lines
 from robustvos.report.class_tables import CLASS_MEAN, class_tables
 from robustvos.report.page import build_report
-from robustvos.report.results import load_result
 from robustvos.report.sections import make_sections
-from robustvos.report.summary import summary_lines
+
+pytestmark = pytest.mark.fast
 
 SCORES = {
     ("a", "class=car,weather=fog"): 0.9,
@@ -32,7 +37,7 @@ def test_classes_are_columns_and_weigh_the_same_in_their_mean(write_run):
         "sam2": pytest.approx([0.8, 0.2, 0.5]),
         "moga": pytest.approx([0.85, 0.25, 0.55]),
     }
-    assert [cell.clips for cell in table.rows[0].cells] == [2, 1, 3]
+    assert [cell.videos for cell in table.rows[0].cells] == [2, 1, 3]
 
 
 def test_weathers_have_a_table_where_corruptions_are_the_columns(write_run):
@@ -57,20 +62,17 @@ def test_page_and_files_show_them(write_run, tmp_path):
 
 
 def test_test_prints_classes_and_weathers():
-    records = [
-        {
-            "clip": clip,
-            "object": 1,
-            "frames": 2,
-            "tags": {**dict(part.split("=") for part in tags.split(",")), "corruption": corruption},
-            "scores": {"J": score},
-        }
-        for (clip, tags), score in SCORES.items()
+    objects = [
+        ObjectScore(
+            video, 1, 2, {**dict(p.split("=") for p in tags.split(",")), "corruption": corruption}, {"J": score}
+        )
+        for (video, tags), score in SCORES.items()
         for corruption in ("clean", "snow")
     ]
-    content = {"system": "moga", "base": "nano", "dataset": "x", "protocol": "davis", "prompt": "mask"}
-    content |= {"metrics": ["J"], "objects": records, "aggregates": aggregate(records, ["J"])}
-    lines = [line.split() for line in summary_lines(content)]
+    about = {"system": "moga", "base": "nano", "dataset": "x", "prompt": "mask", "seed": 0, "created": ""}
+    run = RunRecord.of(objects, protocol_named("davis"), **about, versions={}, parameters={}, checkpoint=None)
+    run = replace(run, metrics=("J",))
+    lines = [line.split() for line in summary_lines(run)]
     assert ["car", "80.0", "4"] in lines
     assert ["pole", "20.0", "2"] in lines
     assert ["mean", "over", "classes", "50.0", "6"] in lines

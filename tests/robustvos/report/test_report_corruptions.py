@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from robustvos.corruptions import CORRUPTIONS, corrupt_clip
+from robustvos.corruptions import ROBUSTPVOS8, corrupt_clip
 
 SIZE = (48, 64)
 
@@ -44,7 +44,7 @@ def test_pictures_hold_the_corrupted_frames_in_order(door, clip, tmp_path):
     for preset in ("release", "intended"):
         picture = np.array(Image.open(tmp_path / "o" / f"corruptions_{preset}.png"))
         rows = []
-        for name in ("clean", *CORRUPTIONS):
+        for name in ("clean", *ROBUSTPVOS8):
             expected = corrupt_clip(frames, name, clip_name="boat", seed=5, severity=4.0, preset=preset)
             places = [contains(picture, expected[t]) for t in (0, 4, 9)]
             assert all(len(found) == 1 for found in places), f"{preset} {name}: {places}"

@@ -17,6 +17,8 @@ from robustvos.report.curves import Series, find_event_folders, line_chart, read
 from robustvos.report.svg import nice_ticks
 from robustvos.report.table import Cell, Row, Table
 
+pytestmark = pytest.mark.fast
+
 
 def log(folder, **scalars):
     writer = EventFileWriter(str(folder))
@@ -42,7 +44,7 @@ def test_scalars_are_read_back_and_single_points_are_no_curve(tmp_path):
 def test_the_only_validation_of_a_training_is_a_dot(tmp_path, step):
     log(tmp_path / "fit", **{"train/loss": [(0, 2.0), (15, 1.0)], "val/J": [(step, 0.5)]})
     log(tmp_path / "test", **{"test/J": [(0, 0.5)]})
-    loss, score = training_charts(find_event_folders([tmp_path]))
+    score, loss = training_charts(find_event_folders([tmp_path]))
     assert (loss.title, score.title) == ("train/loss", "val/J")
     assert "<circle" not in loss.svg and "nan" not in score.svg
     (dot,) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', score.svg)
@@ -54,11 +56,18 @@ def test_a_step_logged_again_keeps_its_last_value_and_nan_is_left_out(tmp_path):
     assert read_scalars(tmp_path / "fit")["loss"].values == (3.0, 1.0)
 
 
-def test_each_scalar_is_one_chart_with_a_line_per_run_losses_first(tmp_path):
-    log(tmp_path / "moga/version_0", loss=[(0, 2.0), (9, 1.0)], accuracy=[(0, 0.1), (9, 0.9)])
-    log(tmp_path / "lora/version_0", loss=[(0, 2.5), (9, 1.5)])
+def test_each_scalar_is_one_chart_with_a_line_per_run_the_main_metric_first(tmp_path):
+    scores = {"val/F": [(0, 0.1), (9, 0.9)], "val/J&F": [(0, 0.1), (9, 0.9)], "clips/val": [(0, 9.0), (9, 9.0)]}
+    lengths = {"clips/frames": [(0, 8.0), (5, 16.0), (9, 16.0)], "clips/train": [(0, 4.0), (9, 2.0)]}
+    log(tmp_path / "moga/version_0", **{"train/loss": [(0, 2.0), (9, 1.0)]}, **scores, **lengths)
+    log(tmp_path / "lora/version_0", **{"train/loss": [(0, 2.5), (9, 1.5)]})
     charts = training_charts(find_event_folders([tmp_path]), {"moga": 2})
-    assert [chart.title for chart in charts] == ["loss", "accuracy"]
+    assert [chart.title for chart in charts] == ["val/J&F", "val/F", "train/loss"]
+    assert [chart.caption for chart in charts] == ["in percent; a point is of 9 clips"] * 2 + [
+        "a point is of 2 to 4 clips"
+    ]
+    assert all('class="mark"' in chart.svg and "16 frames" in chart.svg for chart in charts)
+    charts = charts[2:]
     assert sorted(name for _, name in charts[0].legend) == ["lora", "moga"]
     assert (2, "moga") in charts[0].legend
     assert len(points(charts[0].svg, "curve")) == 2

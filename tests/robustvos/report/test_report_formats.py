@@ -8,14 +8,16 @@ import re
 
 import pytest
 
+from robustvos.evaluation.results import load_result
 from robustvos.report.latex import latex_document, latex_table
 from robustvos.report.markdown import markdown_document, markdown_table
-from robustvos.report.results import load_result
 from robustvos.report.sections import make_sections
 from robustvos.report.table import Cell, Row, Table
 from robustvos.report.tables import section_tables
 from robustvos.report.text import format_table
 from robustvos.report.tidy_csv import FIELDS, csv_document
+
+pytestmark = pytest.mark.fast
 
 NASTY = "a_b & 50% #1 {x} |y| \\cmd $z^2~ <i>*"
 
@@ -23,8 +25,8 @@ NASTY = "a_b & 50% #1 {x} |y| \\cmd $z^2~ <i>*"
 @pytest.fixture
 def table() -> Table:
     rows = (
-        Row("sam2", (Cell(0.5, 0.45, 0.55, clips=9), None)),
-        Row(NASTY, (Cell(0.625, 0.6, 0.65, clips=9), Cell(0.25, clips=7))),
+        Row("sam2", (Cell(0.5, 0.45, 0.55, videos=9), None)),
+        Row(NASTY, (Cell(0.625, 0.6, 0.65, videos=9), Cell(0.25, videos=7))),
         Row("paper", (Cell(0.7), Cell(0.3, std=0.1)), source="Some paper, Table 1"),
     )
     return Table("scores", f"J {NASTY}", f"caption {NASTY}", ("fog", NASTY), rows, ("J", "J"))
@@ -42,6 +44,31 @@ def tabled(write_run):
     return [(section, section_tables(section)) for section in make_sections([load_result(p) for p in paths])]
 
 
+def test_words_about_systems_stand_between_names_and_figures_in_every_format():
+    rows = (
+        Row("ours", (Cell(0.5, 0.4, 0.6, videos=9),), about=("/", "Online")),
+        Row("theirs", (Cell(0.25),), source="Some paper, Table 4", about=("Modal Seg. & GT BBox", "Offline")),
+        Row("unknown", (None,)),
+    )
+    table = Table("amodal", "All", "", ("mIoU",), rows, ("mIoU",), about=("Inputs", "Run type"))
+    lines = [line.split("  ") for line in format_table(table).splitlines()]
+    assert [word.strip() for word in lines[1] if word] == ["system", "Inputs", "Run type", "mIoU"]
+    assert [word.strip() for word in lines[5] if word] == [
+        "theirs (published)",
+        "Modal Seg. & GT BBox",
+        "Offline",
+        "25.0",
+    ]
+    assert [word.strip() for word in lines[6] if word] == ["unknown", "-", "-", "-"]
+    markdown = markdown_table(table).splitlines()
+    assert markdown[0] == "| system | Inputs | Run type | mIoU<br>9 videos |"
+    assert {unescaped(line, "|") for line in markdown} == {5}
+    assert r"theirs$^\dagger$ & Modal Seg. \& GT BBox & Offline & 25.0 \\" in latex_table(table)
+    assert r"\begin{tabular}{lllr}" in latex_table(table)
+    (ours, theirs) = csv.DictReader(io.StringIO(csv_document([], [table])))
+    assert (ours["inputs"], ours["run_type"], theirs["inputs"]) == ("/", "Online", "Modal Seg. & GT BBox")
+
+
 def unescaped(text: str, letter: str) -> int:
     return len(re.findall(rf"(?<!\\)(?:\\\\)*{re.escape(letter)}", text))
 
@@ -57,7 +84,7 @@ def test_markdown_shows_figures_and_marks(table):
     assert "50.0 \\[45.0, 55.0\\]" in text
     assert "**62.5 \\[60.0, 65.0\\]**" in text
     assert "*paper* (published)" in text
-    assert "fog<br>9 clips" in text
+    assert "fog<br>9 videos" in text
 
 
 def test_markdown_document_is_consistent_table_by_table(tabled):
@@ -138,3 +165,16 @@ def test_plain_text_stars_the_best_and_names_published_rows(table):
     text = format_table(table)
     assert "62.5 [60.0, 65.0]*" in text
     assert "paper (published)" in text
+
+
+def test_a_wide_table_puts_spreads_under_means_and_fits_a_terminal():
+    cells = tuple(Cell(0.318, 0.212, 0.405, 0.2, videos=20, objects=20) for _ in range(4))
+    rows = (Row("follow_occluder on tracked masks", cells), Row("sam2", cells))
+    names = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
+    text = format_table(Table("amodal", "All clips", "", names, rows, names, spread="both"))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 118
+    above, below = lines[4], lines[5]
+    assert above.split() == ["follow_occluder", "on", "tracked", "masks", *["31.8"] * 4]
+    assert below.strip().startswith("± 20.0 [21.2, 40.5]") and below.count("[21.2, 40.5]") == 4
+    assert [m.end() for m in re.finditer("31.8", above)] == [m.end() for m in re.finditer("40.5]", below)]

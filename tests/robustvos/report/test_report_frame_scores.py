@@ -9,25 +9,29 @@ import numpy as np
 import pytest
 
 from robustvos.errors import UserError
+from robustvos.evaluation.frame_means import difference_points, frame_means, score_points
+from robustvos.evaluation.frame_scores import FILE, FrameSeries, frame_series, frames_text, read_frame_series
+from robustvos.evaluation.records import FrameScore, VideoResult
+from robustvos.evaluation.results import load_result
 from robustvos.report.frame_charts import frame_charts
-from robustvos.report.frame_means import difference_points, frame_means, score_points
-from robustvos.report.frame_scores import FILE, FrameSeries, frame_series, frames_text, read_frame_series
-from robustvos.report.results import load_result
 from robustvos.report.sections import make_sections
-from robustvos.types import VideoResult
+
+pytestmark = pytest.mark.fast
 
 
 def series(clip: str, frames: tuple[int, ...], scores: tuple[float, ...], corruption: str = "fog", object_id: int = 1):
     return FrameSeries(clip, corruption, object_id, frames, scores, scores)
 
 
-def row(frame: int, object_id: int, score: float, **more) -> dict:
-    return {"frame": frame, "object": object_id, "J": score, "F": score / 2, **more}
+def row(frame: int, object_id: int, score: float, counts: bool = True) -> FrameScore:
+    return FrameScore(frame, object_id, score, score / 2, True, counts)
 
 
 def test_frames_that_do_not_count_are_not_kept():
-    result = VideoResult("a", (), (row(2, 5, 0.5), row(0, 5, 1.0, counts=False), row(1, 5, 0.25), row(1, 3, 0.75)))
-    three, five = frame_series([("fog", result)])
+    result = VideoResult(
+        "a", "fog", (), (row(2, 5, 0.5), row(0, 5, 1.0, counts=False), row(1, 5, 0.25), row(1, 3, 0.75))
+    )
+    three, five = frame_series([result])
     assert (three.object_id, three.frames, three.region, three.contour) == (3, (1,), (0.75,), (0.375,))
     assert (five.object_id, five.frames, five.region) == (5, (1, 2), (0.25, 0.5))
 
@@ -37,8 +41,8 @@ def test_what_is_written_is_read(tmp_path):
     stored = [series(c, tuple(range(40)), tuple(rng.random(40)), k) for c in "ab" for k in ("clean", "fog")]
     (tmp_path / FILE).write_text(frames_text(stored))
     read = read_frame_series(tmp_path)
-    assert [(one.clip, one.corruption, one.object_id, one.frames) for one in read] == [
-        (one.clip, one.corruption, one.object_id, one.frames) for one in stored
+    assert [(one.video, one.corruption, one.object_id, one.frames) for one in read] == [
+        (one.video, one.corruption, one.object_id, one.frames) for one in stored
     ]
     for mine, theirs in zip(read, stored, strict=True):
         np.testing.assert_allclose(mine.region, theirs.region, atol=5.1e-5)
@@ -67,7 +71,7 @@ def test_means_are_over_all_objects_that_were_scored_on_a_frame():
     found = frame_means(score_points([series("a", (0, 1), (1.0, 0.5)), series("b", (1, 5), (0.1, 0.7))]))
     assert found.frames == (0, 1, 5)
     assert found.mean == pytest.approx((1.0, 0.3, 0.7))
-    assert found.clips == (1, 2, 1)
+    assert found.videos == (1, 2, 1)
     assert [math.isnan(value) for value in found.low] == [True, False, True]
     assert frame_means([]) is None
 
@@ -141,10 +145,10 @@ def lines(svg: str) -> list[list[tuple[float, float]]]:
 def test_charts_tell_clean_from_corrupted_and_name_the_systems_that_have_scores(section):
     charts = frame_charts(section, SLOTS)
     assert [chart.title for chart in charts] == [
-        "J&F over frames, clean clips",
-        "Difference from sam2, clean clips",
-        "J&F over frames, corrupted clips",
-        "Difference from sam2, corrupted clips",
+        "J&F over frames, clean videos",
+        "Difference from sam2, clean videos",
+        "J&F over frames, corrupted videos",
+        "Difference from sam2, corrupted videos",
     ]
     assert [chart.legend for chart in charts] == [((0, "sam2"), (1, "moga")), ((1, "moga"),)] * 2
 

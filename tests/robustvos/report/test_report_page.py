@@ -14,6 +14,8 @@ from PIL import Image
 from robustvos.errors import DataNotFound, UserError
 from robustvos.report.page import build_report
 
+pytestmark = pytest.mark.fast
+
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 

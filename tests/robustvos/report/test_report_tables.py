@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import math
 import statistics
+from dataclasses import replace
 
 import pytest
 
-from robustvos.report.experiments import RowRuns, experiment_tables
+from robustvos.evaluation.results import load_result
+from robustvos.evaluation.summary import summary_lines
+from robustvos.experiments.tables import RowRuns, experiment_tables
 from robustvos.report.published import published_for
-from robustvos.report.results import load_result
+from robustvos.report.retention import retention_table
 from robustvos.report.sections import make_sections
-from robustvos.report.summary import summary_lines
-from robustvos.report.table import Cell, Row, Table, is_emphasised
+from robustvos.report.table import Cell, Row, Table, is_emphasised, mean_text, spread_text
 from robustvos.report.tables import (
     amodal_difference_table,
     amodal_tables,
+    cost_table,
     difference_table,
     published_tables,
     score_table,
     terminal_text,
 )
+
+pytestmark = pytest.mark.fast
 
 CLIPS = ("a", "b", "c", "d")
 CONDITIONS = ("clean", "rain", "fog")
@@ -54,7 +59,7 @@ def test_condition_cells_are_the_stored_aggregates(write_run):
     fog = named(table, "sam2")["fog"]
     expected = statistics.fmean(v for (_, tag), v in scores().items() if tag == "corruption=fog")
     assert (fog.mean, fog.low, fog.high) == pytest.approx((expected, expected - 0.05, expected + 0.05))
-    assert table.column_notes[0] == "4 clips"
+    assert table.column_notes[0] == "4 videos"
 
 
 def test_corrupted_mean_leaves_clean_out_and_its_interval_holds_it(write_run):
@@ -62,7 +67,7 @@ def test_corrupted_mean_leaves_clean_out_and_its_interval_holds_it(write_run):
     expected = statistics.fmean(v for (_, tag), v in scores().items() if tag != "corruption=clean")
     assert cell.mean == pytest.approx(expected)
     assert cell.low < cell.mean < cell.high
-    assert (cell.clips, cell.objects) == (4, 8)
+    assert (cell.videos, cell.objects) == (4, 8)
 
 
 def test_a_dataset_without_conditions_has_one_column(write_run):
@@ -99,7 +104,7 @@ def test_difference_counts_only_common_clips(write_run):
     theirs = {("a", ""): 0.4, ("b", ""): 0.4, ("y", ""): 0.0}
     cell = difference_table(only_section(write_run("sam2", theirs), write_run("moga", mine)), "J").rows[0].cells[0]
     assert cell.mean == pytest.approx(0.2)
-    assert cell.clips == 2
+    assert cell.videos == 2
 
 
 # One clip has three objects and two have one: over objects the rival gains, over sequences it loses.
@@ -129,7 +134,7 @@ def test_release_differences_are_those_of_the_scores_that_are_shown(write_run, t
     assert [row.cells[0].mean for row in scored.rows] == [pytest.approx(0.5), pytest.approx(expected)]
     assert differences.rows[0].cells[0].mean == pytest.approx(expected - 0.5)
 
-    lines = [line.split() for line in summary_lines(json.loads(runs[1].read_text()))]
+    lines = [line.split() for line in summary_lines(load_result(runs[1]))]
     assert [line[1] for line in lines if line and line[0] == "all"] == [f"{100 * expected:.1f}"]
 
 
@@ -233,9 +238,9 @@ def test_no_score_is_best_where_systems_were_tested_on_different_clips(write_run
     table = score_table(section, "J")
     assert not any(is_emphasised(table, row, column) for row in range(2) for column in range(len(table.columns)))
     text = terminal_text(section)
-    assert "sam2, 4 clips with 4 objects" in text and "moga, 2 clips with 2 objects" in text
+    assert "sam2, 4 videos with 4 objects" in text and "moga, 2 videos with 2 objects" in text
     whole = terminal_text(only_section(write_run("sam2", scores()), write_run("moga", scores(0.1))))
-    assert "clips with" not in whole and whole.splitlines()[-1].startswith("* the best of a condition")
+    assert "videos with" not in whole and "\n* the best of a condition" in whole
 
 
 AMODAL = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
@@ -254,10 +259,10 @@ def test_amodal_tables_count_only_clips_that_define_a_metric(write_run):
     section = only_section(write_run("sam2", amodal_scores(), metrics=AMODAL, dataset="realvas"))
     everything, mobile, occlusion = amodal_tables(section)
     assert everything.columns == AMODAL
-    assert [cell.clips for cell in everything.rows[0].cells] == [3, 3, 2, 3]
+    assert [cell.videos for cell in everything.rows[0].cells] == [3, 3, 2, 3]
     assert everything.rows[0].cells[2].mean == pytest.approx(0.3)
     assert (mobile.title, mobile.rows[0].cells[2].mean) == ("Category: mobile", 0.4)
-    assert [cell.clips for cell in occlusion.rows[0].cells] == [2, 2, 1, 2]
+    assert [cell.videos for cell in occlusion.rows[0].cells] == [2, 2, 1, 2]
 
 
 def test_amodal_difference_is_over_clips_that_both_define(write_run):
@@ -265,7 +270,7 @@ def test_amodal_difference_is_over_clips_that_both_define(write_run):
         write_run("sam2", amodal_scores(), metrics=AMODAL), write_run("moga", amodal_scores(0.05), metrics=AMODAL)
     )
     table = amodal_difference_table(section)
-    assert [cell.clips for cell in table.rows[0].cells] == [3, 3, 2, 3]
+    assert [cell.videos for cell in table.rows[0].cells] == [3, 3, 2, 3]
     assert all(cell.mean == pytest.approx(0.05) for cell in table.rows[0].cells)
 
 
@@ -308,7 +313,11 @@ def test_published_spreads_have_the_shape_of_their_rows():
 
 
 def test_only_measured_bests_and_decided_differences_are_bold():
-    rows = (Row("a", (Cell(0.5),)), Row("b", (Cell(0.6),)), Row("paper", (Cell(0.9),), source="x"))
+    rows = (
+        Row("a", (Cell(0.5, 0.4, 0.54),)),
+        Row("b", (Cell(0.6, 0.55, 0.7),)),
+        Row("paper", (Cell(0.9),), source="x"),
+    )
     table = Table("scores", "", "", ("fog",), rows, ("J",))
     assert [is_emphasised(table, i, 0) for i in range(3)] == [False, True, False]
     rows = (Row("a", (Cell(0.1, -0.01, 0.2),)), Row("b", (Cell(-0.1, -0.2, -0.01),)), Row("c", (Cell(0.3),)))
@@ -316,7 +325,43 @@ def test_only_measured_bests_and_decided_differences_are_bold():
     assert [is_emphasised(table, i, 0) for i in range(3)] == [False, True, False]
 
 
-def test_ties_as_shown_are_bold_together():
-    rows = (Row("a", (Cell(0.60001),)), Row("b", (Cell(0.6),)), Row("c", (None,)))
-    table = Table("scores", "", "", ("fog",), rows, ("J",))
-    assert [is_emphasised(table, i, 0) for i in range(3)] == [True, True, False]
+def test_no_score_is_best_on_one_clip_or_where_intervals_overlap():
+    apart, beside = Cell(0.5, 0.4, 0.54, videos=3), Cell(0.6, 0.55, 0.7, videos=3)
+    for cells, best in (
+        ((apart, beside), [False, True]),
+        ((apart, replace(beside, low=0.53)), [False, False]),
+        ((replace(apart, videos=1), replace(beside, videos=1)), [False, False]),
+        ((apart, replace(beside, low=math.nan)), [False, False]),
+    ):
+        table = Table("scores", "", "", ("fog",), tuple(Row(str(c), (c,)) for c in cells), ("J",))
+        assert [is_emphasised(table, i, 0) for i in range(2)] == best
+
+
+def test_paired_differences_carry_wilcoxons_p_corrected_over_conditions(write_run):
+    """Six clips that all gain under fog: exact p is 2 / 2 ** 6; one of two conditions, so that Holm doubles it."""
+    clips = [chr(97 + i) for i in range(6)]
+    conditions = [f"corruption={c}" for c in ("clean", "fog")]
+    gain = {"corruption=fog": 0.1, "corruption=clean": 0.0}
+    base = {(clip, c): 0.4 + i / 50 for i, clip in enumerate(clips) for c in conditions}
+    better = {(clip, c): base[clip, c] + gain[c] * (1 + i / 10) for i, clip in enumerate(clips) for c in conditions}
+    runs = [load_result(write_run("sam2", base)), load_result(write_run("moga", better))]
+    (section,) = make_sections(runs)
+    table = difference_table(section, "J")
+    clean, fog = table.rows[0].cells[:2]
+    assert fog.p == pytest.approx(2 * 2 / 2**6) and clean.p == 1.0
+    assert "p .062" in spread_text(table, fog)
+    kept = retention_table(section).rows[1].cells[0]
+    assert kept.mean == pytest.approx(
+        sum(better[c, conditions[1]] for c in clips) / sum(base[c, conditions[0]] for c in clips)
+    )
+    assert kept.low < kept.mean < kept.high and kept.videos == 6
+
+
+def test_parameters_and_memory_are_those_that_the_runs_kept(write_run):
+    memory = {"host": 900.4, "fit_host": 2100.0}
+    tuned = write_run("moga", scores(), parameters={"total": 3000000, "trainable": 1200}, memory_mib=memory)
+    section = only_section(tuned, write_run("sam2", scores(), parameters={"total": 2900000, "trainable": 0}))
+    table = cost_table(section)
+    assert table is not None and table.columns == ("parameters", "trained", "fit, host MiB", "test, host MiB")
+    shown = {row.name: [mean_text(table, cell) for cell in row.cells] for row in table.rows}
+    assert shown == {"moga": ["3,000,000", "1,200", "2,100", "900"], "sam2": ["2,900,000", "0", "-", "-"]}

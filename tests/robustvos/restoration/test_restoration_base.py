@@ -10,6 +10,8 @@ from robustvos.errors import BadVideo, CheckpointMismatch, CheckpointNotFound
 from robustvos.restoration import Restorer
 from robustvos.restoration.weights import find_weights, load_exactly, read_weights
 
+pytestmark = pytest.mark.fast
+
 
 class Brighten(Restorer):
     """Scales; keeps what its network was given."""

@@ -14,7 +14,7 @@ from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS, Sam2Config
 from robustvos.sam2.training import TrainingInput, forward_clips
 
-OFFICIAL = [name for name, variant in VARIANTS.items() if name != "nano" and not variant.settings]
+OFFICIAL = [name for name, variant in VARIANTS.items() if variant.hub_id and not variant.settings]
 
 
 class WithoutMemory(TorchFunctionMode):

@@ -207,7 +207,7 @@ def test_hub_id_without_a_net_fails_soon_and_in_one_line(tmp_path, monkeypatch, 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     started = time.monotonic()
     message = refusal(find_checkpoint, Sam2Config("sam2.1_hiera_t", name))
-    assert f"could not fetch {FILES.get(name, 'model.safetensors')} from Hugging Face '{name}'" in message
+    assert f"could not fetch {FILES.get(name, 'model.safetensors')} of hf://{name}" in message
     assert time.monotonic() - started < 20
 
 

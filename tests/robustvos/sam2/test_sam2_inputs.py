@@ -14,6 +14,8 @@ from robustvos.sam2.preprocess import IMAGENET_MEAN, IMAGENET_STD, preprocess, r
 from robustvos.sam2.prompts import point_count, stack_masks, stack_points
 from robustvos.types import Prompt
 
+pytestmark = pytest.mark.fast
+
 
 def grey_levels(normalised: torch.Tensor) -> torch.Tensor:
     return (normalised * torch.tensor(IMAGENET_STD).view(3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) * 255

@@ -14,6 +14,8 @@ import torch
 from robustvos.errors import UserError
 from robustvos.sam2.losses import LossWeights, segmentation_loss
 
+pytestmark = pytest.mark.fast
+
 TERMS = {"mask": "loss_mask", "dice": "loss_dice", "iou": "loss_iou", "presence": "loss_class"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.collate import collate_clips
+from robustvos.datasets.collate import collate_clips
 from robustvos.errors import UserError
 from robustvos.sam2.build import architecture, build_sam2, instantiate
 from robustvos.sam2.config import PromptSampling, Sam2Config

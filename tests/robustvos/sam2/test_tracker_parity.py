@@ -58,7 +58,10 @@ def test_overlaps_are_resolved_as_the_predictor_does(model, frames, make_prompts
         peer.tell(prompt)
     found = list(track(model, frames[:4], make_prompts("box"), num_frames=4))
     for frame, expected in zip(found, peer.run(0, 4), strict=True):
-        torch.testing.assert_close(frame.masks, expected > 0)
+        first, second = frame.logits.topk(2, dim=0).values
+        decided = (first < -1e-4) | (torch.minimum(first, first - second) > 1e-4)  # elsewhere rounding decides
+        assert decided.float().mean() > 0.9
+        assert torch.equal(frame.masks & decided, (expected > 0) & decided)
     assert bool(((found[0].logits > 0).sum(0) > 1).any())  # there was something to resolve
     assert int(found[0].masks.sum(0).max()) == 1
 

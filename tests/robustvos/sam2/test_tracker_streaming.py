@@ -20,7 +20,7 @@ def bytes_of_all_tensors() -> int:
     gc.collect()
     storages = {}
     for thing in gc.get_objects():
-        if issubclass(type(thing), torch.Tensor):
+        if type(thing) in (torch.Tensor, torch.nn.Parameter):  # not the fake ones that an ONNX export may have left
             storage = thing.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
     return sum(storages.values())

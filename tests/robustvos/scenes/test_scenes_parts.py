@@ -9,6 +9,8 @@ from robustvos.scenes.motion import crossing_motion, random_motion, smooth_serie
 from robustvos.scenes.outlines import Limb, Outline, box, random_outline, rotation
 from robustvos.scenes.textures import PATTERNS, random_texture
 
+pytestmark = pytest.mark.fast
+
 SIZES = [(1, 1), (1, 9), (33, 20), (64, 64)]
 
 

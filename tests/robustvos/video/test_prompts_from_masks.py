@@ -10,6 +10,8 @@ from scipy import ndimage
 from robustvos.errors import BadMask, BadPrompt, UnknownName
 from robustvos.video.prompts import parse_prompt_kind, prompt_from_mask
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def mask():

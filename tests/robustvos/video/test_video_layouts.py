@@ -13,6 +13,8 @@ from robustvos.errors import DataNotFound
 from robustvos.video.annotations import AnnotatedMasks
 from robustvos.video.layouts import find_sequences
 
+pytestmark = pytest.mark.fast
+
 
 def image(path: Path, ids: list[list[int]] | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,8 @@ from robustvos.video.masks import (
 )
 from robustvos.video.palette import davis_palette
 
+pytestmark = pytest.mark.fast
+
 IDS = np.array([[0, 1, 1, 0], [7, 7, 0, 255], [0, 0, 7, 255]], dtype=np.uint8)
 
 

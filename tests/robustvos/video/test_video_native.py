@@ -6,10 +6,12 @@ import torch
 from PIL import Image
 
 from robustvos.errors import BadMask, BadVideo, DataNotFound, UnknownName, UserError
-from robustvos.video.atomic_folder import atomic_folder, remove_leftovers
+from robustvos.files.atomic_folder import atomic_folder, remove_leftovers
 from robustvos.video.native import find_native_clips, read_native_clip
 from robustvos.video.native_writer import write_native_clip
 from robustvos.video.occlusion_levels import FrameOcclusion
+
+pytestmark = pytest.mark.fast
 
 HEIGHT, WIDTH = 12, 16
 
@@ -190,7 +192,7 @@ def test_mask_of_another_size_is_named(clip):
     [
         ("{", "is no JSON"),
         ("[]", "holds a list"),
-        ('{"occlusion": [{"level": "NONE"}]}', "tells of 1 frames, .* holds 5"),
+        ('{"occlusion": [{"level": "NONE"}]}', "lists 1 frames, .* holds 5"),
         (
             json.dumps({"occlusion": [{"level": "SOME"}] * 5}),
             "frame 0, has the occlusion level 'SOME'; expected",

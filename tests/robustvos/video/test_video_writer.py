@@ -12,6 +12,8 @@ from robustvos.errors import BadVideo, UserError
 from robustvos.video.frames import VideoFile
 from robustvos.video.writer import VideoWriter
 
+pytestmark = pytest.mark.fast
+
 
 def gradient(t: int, height: int, width: int) -> torch.Tensor:
     """A smooth picture that moves and is coloured, so that mixed up channels, rows or frames show."""

@@ -1,0 +1,129 @@
+"""The datamodule of clips made of stills and videos, and the training of a base on them."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from datamodules.pasted import Pasted, TrainingSchedule
+from robustvos.datasets.pasted import HeldBackEvaluation
+from robustvos.errors import DataNotFound, UserError
+
+TRAIN = TrainingSchedule(frames=2, clips_per_batch=2, batches=3, size=32)
+TINY = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.limit_train_batches=2"]
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Two stills, and two videos called one and two, with an object each."""
+    rng = np.random.default_rng(0)
+    for name in ("s/{}/a", "s/{}/b", *(f"v/{{}}/{video}/{t}" for video in ("one", "two") for t in range(4))):
+        image, ids = rng.integers(0, 99, (40, 60, 3), dtype=np.uint8), np.zeros((40, 60), np.uint8)
+        ids[10:30, 15:45] = 1
+        image[ids > 0] = 255
+        for kind, picture in (("JPEGImages", image), ("Annotations", ids)):
+            path = tmp_path / "footage" / f"{name.format(kind)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path)
+    return tmp_path / "footage"
+
+
+def test_batches_are_the_same_after_a_resumption(root):
+    batches = list(Pasted(root, train=TRAIN).train_dataloader())
+    assert [batch.frames.shape for batch in batches] == [(2, 2, 3, 32, 32)] * 3
+    loader = Pasted(root, train=TRAIN).train_dataloader()
+    list(islice(loader, 1))
+    again = Pasted(root, train=TRAIN).train_dataloader()
+    again.load_state_dict({"batches": 1})
+    assert all(torch.equal(a.frames, b.frames) for a, b in zip(batches[1:], again, strict=True))
+
+
+def test_workers_make_the_same_clips(root):
+    alone, shared = Pasted(root, train=TRAIN), Pasted(root, train=TRAIN, workers=1)
+    for a, b in zip(alone.train_dataloader(), shared.train_dataloader(), strict=True):
+        assert torch.equal(a.frames, b.frames)
+        assert a.names == b.names
+
+
+def test_held_back_videos_are_for_evaluation_alone(root):
+    data = Pasted(root, held_back=("two",), held_back_stills=2, test=HeldBackEvaluation(limit=3, frames=4, size=48))
+    train, held = data.footage()
+    assert [v.name for v in (*train.videos, *train.stills)] == ["v/one", "s/b"]
+    assert [v.name for v in (*held.videos, *held.stills)] == ["v/two", "s/a"]
+    videos = list(data.test_dataloader())
+    assert [video.name for video in videos] == ["pasted_0000", "pasted_0001", "pasted_0002"]
+    assert videos[0].tags == {"kind": "cutouts"}
+    assert all(torch.equal(p.mask, videos[0].masks[0][i]) for i, p in enumerate(videos[0].prompts))
+    assert torch.equal(videos[2].frames[3], list(data.test_dataloader())[2].frames[3])
+    assert not torch.equal(videos[0].frames[0], next(iter(data.val_dataloader())).frames[0][:, :48, :48])
+
+
+def test_missing_footage_and_size_are_said(root, monkeypatch):
+    monkeypatch.delenv("ROBUSTVOS_DATA", raising=False)
+    with pytest.raises(DataNotFound, match=r"--data.root FOLDER, or put it at \$ROBUSTVOS_DATA/pasted"):
+        Pasted().footage()
+    monkeypatch.setenv("ROBUSTVOS_DATA", str(root.parent))
+    root.rename(root.parent / "pasted")
+    assert Pasted().footage()[0].videos
+    root = root.parent / "pasted"
+    assert "it does not exist" in str(Pasted.describe_missing({"root": root / "x"}))
+    assert Pasted.describe_missing({"root": root, "sets": None}) is None
+    with pytest.raises(UserError, match="--data.train.size"):
+        Pasted(root).train_dataloader()
+
+
+def fit(door, root, *more, stage="small"):
+    config = CONFIGS / f"pretrain/{stage}.yaml"
+    small = ["--sam2.image_size=64", "--sam2.trunk_weights=null", "--trainer.max_epochs=1", "--data.held_back=[]"]
+    schedule = ["--data.train.frames=2", "--data.train.clips_per_batch=1", "--data.workers=0"]
+    return door("fit", "--config", config, f"--data.root={root}", *small, *schedule, *TINY, *more)
+
+
+@pytest.mark.parametrize("stage", sorted(path.stem for path in (CONFIGS / "pretrain").glob("*.yaml")))
+def test_stage_trains(door, root, tmp_path, stage):
+    answer = fit(door, root, "--sam2.checkpoint=random", stage=stage)
+    assert answer.code == 0, answer.err
+    config = yaml.safe_load((CONFIGS / f"pretrain/{stage}.yaml").read_text())
+    frozen = config["recipe"]["optimisation"]["trunk_factor"] == 0
+    trained, total = re.search(r"train ([\d,]+) of ([\d,]+)", answer.out + answer.err).groups()
+    assert (trained != total) == frozen
+
+
+def test_training_a_base_leaves_a_frozen_trunk_as_it_was(door, root, tmp_path):
+    answer = fit(door, root)
+    assert answer.code == 0, answer.err
+    last = next(tmp_path.rglob("last.ckpt"))
+    answer = door("export", last, "--base", "--out", tmp_path / "small.safetensors")
+    assert answer.code == 0, answer.err
+    state = torch.load(last, map_location="cpu", weights_only=True)
+    trained = {id(p) for group in state["optimizer_states"][0]["param_groups"] for p in group["params"]}
+    assert trained
+    again = fit(door, root, "--sam2.checkpoint", tmp_path / "small.safetensors", "--model.train_base=true")
+    assert again.code == 0, again.err
+    newest = max(tmp_path.rglob("last.ckpt"), key=lambda path: path.stat().st_mtime)
+    after = torch.load(newest, map_location="cpu", weights_only=True)["state_dict"]
+    before = state["state_dict"]
+    trunk = [name for name in before if ".trunk." in name and "num_batches" not in name]
+    assert trunk
+    assert all(torch.allclose(before[name], after[name], rtol=1e-3, atol=1e-6) for name in trunk)  # fp16 in between
+    assert not torch.allclose(
+        before["sam2.memory_encoder.out_proj.weight"], after["sam2.memory_encoder.out_proj.weight"]
+    )
+
+
+def test_bad_footage_is_one_line(door, root):
+    assert "it does not exist" in fit(door, root / "nowhere").error
+    cv2.imwrite(str(root / "s/Annotations/b.png"), np.zeros((8, 8), np.uint8))
+    assert "b.png is 8x8, but its image is 60x40" in fit(door, root, "--data.recipe.weights={stills: 1}").error
+    (root / "s/Annotations/b.png").unlink()
+    assert "1 of 2 stills have no mask" in fit(door, root).error
+    assert "give a file, or 'timm'" in fit(door, root, "--data.sets=[v]", "--sam2.trunk_weights=no.pt").error

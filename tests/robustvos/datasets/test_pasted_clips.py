@@ -1,0 +1,218 @@
+"""Clips made of stills and videos: found, drawn, deterministic, exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from robustvos.datasets.pasted import Collection, Lighting, MixedClips, Motion, Recipe, find_collection
+from robustvos.datasets.pasted.collection import Footage
+from robustvos.datasets.pasted.composite import Layer, compose
+from robustvos.datasets.pasted.paths import affine_path, pixel_map, shift, way_out
+from robustvos.errors import BadMask, DataNotFound, UnknownName, UserError
+from robustvos.seeding import numpy_rng
+
+STILL = Lighting(clip=0.0, frame=0.0, grey=0.0, blur=0.0, noise=0.0)
+UNMOVED = Motion(0.0, 0.0, 0.0, 0.0)
+
+
+def mixed(root, kind="cutouts", frames=4, first=0, count=4, seed=0, **recipe):
+    return MixedClips(find_collection(root), Recipe(weights={kind: 1.0}, **recipe), frames, 48, first, count, seed)
+
+
+def same(a, b):
+    return a.name == b.name and torch.equal(a.frames, b.frames) and torch.equal(a.masks, b.masks)
+
+
+# Footage
+
+
+def test_sets_are_found_at_any_depth_and_read_with_their_masks(footage):
+    found = find_collection(footage)
+    assert [still.name for still in found.stills] == ["drawn/s0", "drawn/s1", "drawn/s2"]
+    assert [(video.name, len(video.frame_paths)) for video in found.videos] == [("filmed/one", 6), ("filmed/two", 6)]
+    image, ids = found.stills[0].read(0)
+    assert image.shape == (60, 80, 3)
+    assert image[10, 10].tolist() == [250, 20, 10]
+    assert (ids[10, 10], ids[40, 60], ids[0, 0]) == (1, 2, 0)
+    assert not find_collection(footage, ["filmed"]).stills
+
+
+def test_unknown_pixels_become_background_in_the_mean_colour(footage):
+    path = footage / "drawn/Annotations/s0.png"
+    image, ids = find_collection(footage).stills[0].read(0)
+    Image.fromarray(np.where(ids == 2, np.uint8(255), ids)).save(path)
+    changed, ids = find_collection(footage).stills[0].read(0)
+    assert set(np.unique(ids)) == {0, 1}
+    assert np.abs(changed[40, 60].astype(float) - image.mean((0, 1))).max() < 1
+    assert np.array_equal(changed[:15], image[:15])
+
+
+def test_held_back_footage_is_not_trained_on(footage):
+    train, held = find_collection(footage).split(["two"], every=2)
+    assert [v.name for v in train.videos] == ["filmed/one"]
+    assert [v.name for v in held.videos] == ["filmed/two"]
+    assert [s.name for s in train.stills] == ["drawn/s1"]
+    assert [s.name for s in held.stills] == ["drawn/s0", "drawn/s2"]
+    with pytest.raises(DataNotFound, match="no video three to hold back; there are one, two"):
+        find_collection(footage).split(["three"], 0)
+    with pytest.raises(DataNotFound, match="all footage is held back"):
+        find_collection(footage).split(["one", "two"], 1)
+
+
+def test_footage_that_cannot_serve_is_refused_in_one_line(footage, tmp_path):
+    with pytest.raises(DataNotFound, match="it does not exist"):
+        find_collection(tmp_path / "nowhere")
+    with pytest.raises(DataNotFound, match="no set shot below .*; there are drawn, filmed"):
+        find_collection(footage, ["shot"])
+    (footage / "drawn/Annotations/s1.png").unlink()
+    with pytest.raises(DataNotFound, match="1 of 3 stills have no mask .*: s1.png; add ID.png"):
+        find_collection(footage)
+    for image in (footage / "drawn/JPEGImages").iterdir():
+        image.unlink()
+    with pytest.raises(DataNotFound, match="holds no image"):
+        find_collection(footage)
+    with pytest.raises(DataNotFound, match="no footage for clips of 'stills'"):
+        MixedClips(Collection((), ()), Recipe(weights={"stills": 1}), 2, 48, 0, 1, 0)
+
+
+def test_mask_of_another_size_is_refused(footage):
+    one, two = find_collection(footage).stills[:2]
+    cv2.imwrite(str(two.frame_paths[0]), np.zeros((10, 20, 3), dtype=np.uint8))
+    assert one.read(0)
+    with pytest.raises(BadMask, match="s1.png is 80x60, but its image is 20x10"):
+        two.read(0)
+
+
+# Clips
+
+
+@pytest.mark.parametrize("kind", ["videos", "stills", "cutouts", "shapes"])
+def test_clip_depends_on_seed_and_number_alone(footage, kind):
+    first = mixed(footage, kind)
+    assert all(same(first[i], mixed(footage, kind)[i]) for i in (3, 0))
+    assert same(first[3], mixed(footage, kind, first=2)[1])
+    assert not torch.equal(first[0].frames, mixed(footage, kind, seed=1)[0].frames)
+    clip = first[0]
+    assert clip.frames.shape == (4, 3, 48, 48)
+    assert clip.frames.dtype == torch.uint8
+    assert clip.masks.shape == (4, len(clip.object_ids), 48, 48)
+    assert clip.masks[0].flatten(1).any(1).all()  # each object can be prompted
+    assert not (clip.masks.sum(1) > 1).any()  # what is seen belongs to one object
+    with pytest.raises(IndexError):
+        first[4]
+
+
+def test_kinds_come_in_their_shares(footage):
+    clips = MixedClips(find_collection(footage), Recipe(weights={"stills": 3, "shapes": 1}), 1, 32, 0, 200, 0)
+    made = [clips.make(i).kind for i in range(200)]
+    assert 130 <= made.count("stills") <= 170
+    assert set(made) == {"stills", "shapes"}
+
+
+def test_masks_are_exactly_where_the_object_is_drawn(footage):
+    for index in range(4):
+        clip = mixed(footage, "stills", lighting=STILL, pasted=(1.0,), max_objects=1)[index]
+        red = (clip.frames[:, 0] > 200) & (clip.frames[:, 2] < 80)  # both objects are red; noise is not
+        assert (red | ~clip.masks[:, 0]).float().mean() > 0.98
+
+
+def test_still_without_motion_stands_still(footage):
+    clip = mixed(footage, "stills", lighting=STILL, motion=UNMOVED, pasted=(1.0,))[0]
+    assert all(torch.equal(frame, clip.frames[0]) for frame in clip.frames)
+    moving = mixed(footage, "stills", lighting=STILL, pasted=(1.0,))[0]
+    assert not torch.equal(moving.frames[3], moving.frames[0])
+
+
+def test_video_runs_at_a_stride_forwards_or_backwards(footage):
+    """The object moves 5 pixels a frame: where it is tells which frames were taken."""
+    seen = set()
+    for index in range(12):
+        clip = mixed(
+            footage, "videos", frames=3, count=12, motion=UNMOVED, lighting=STILL, pasted=(1.0,), strides=(2, 2)
+        )[index]
+        centres = [m.nonzero()[:, 1].float().mean().item() for m in clip.masks[:, 0]]
+        steps = np.diff(centres)
+        assert np.sign(steps[0]) == np.sign(steps[1])
+        seen.add(bool(steps[0] > 0))
+    assert seen == {True, False}
+
+
+def test_objects_leave_and_return(footage):
+    gone = back = 0
+    for index in range(20):
+        clip = mixed(footage, frames=24, count=20, exits=1.0, pasted=(0.0, 1.0), max_objects=3)[index]
+        visible = clip.masks.flatten(2).any(2)
+        gone += int((~visible).any(0).sum())
+        back += int(((~visible).cumsum(0).bool() & visible).any(0).sum())
+    assert gone >= 8
+    assert back >= 3
+
+
+def test_objects_too_small_or_too_large_are_not_followed(footage):
+    for index in range(4):
+        clip = mixed(footage, "stills", smallest=0.1, largest=0.6)[index]
+        part = clip.masks[0].flatten(1).float().mean(1)
+        assert ((part >= 0.1) & (part <= 0.6)).all()
+    with pytest.raises(BadMask, match="no object covers 90.0% to 95% of a first frame"):
+        mixed(footage, "stills", smallest=0.9, largest=0.95)[0]
+
+
+def test_recipe_is_checked():
+    with pytest.raises(UnknownName, match="stils"):
+        Recipe(weights={"stils": 1.0})
+    for wrong in ({"weights": {"stills": 0}}, {"strides": (3, 1)}, {"pasted": ()}):
+        with pytest.raises(UserError):
+            Recipe(**wrong)
+
+
+# Layers and paths
+
+
+def test_upper_layers_hide_lower_ones():
+    red, blue = np.full((8, 8, 3), (200, 0, 0), np.uint8), np.full((8, 8, 3), (0, 0, 200), np.uint8)
+    ids = np.zeros((8, 8), np.uint8)
+    ids[2:6, 2:6] = 1
+    still = np.tile(np.eye(3), (2, 1, 1))
+    moved = still @ shift(0.25, 0.0)
+    frames, labels = compose([Layer([red] * 2, [ids] * 2, still), Layer([blue] * 2, [ids] * 2, moved, cut=1)], 8)
+    assert set(np.unique(labels)) == {0, 1, 257}
+    assert (labels[0] == 257)[2:6, 4:8].all()
+    assert (labels[0] == 1)[2:6, 2:4].all()
+    assert frames[0, 4, 6].tolist() == pytest.approx([0, 0, 200], abs=15)
+    assert frames[0, 4, 0].tolist() == [200, 0, 0]
+
+
+def test_path_begins_with_the_identity_and_keeps_within_its_reach():
+    motion = Motion(degrees=10.0, scale=0.0, shear=0.0, shift=0.1)
+    for seed in range(20):
+        path = affine_path(numpy_rng(seed), 60, motion)
+        assert np.allclose(path[0], np.eye(3))
+        assert np.abs(path[:, :2, 2]).max() <= 0.2 + 1e-9
+        assert np.degrees(np.abs(np.arctan2(path[:, 1, 0], path[:, 0, 0]))).max() <= 20 + 1e-9
+    assert np.allclose(affine_path(numpy_rng(0), 9, replace(motion, degrees=0.0, shift=0.0)), np.eye(3))
+
+
+def test_way_out_goes_as_far_as_it_is_told():
+    for seed in range(10):
+        way = np.linalg.norm(way_out(numpy_rng(seed), 100, 1.2), axis=1)
+        assert way[0] == 0
+        assert way.max() == pytest.approx(1.2, abs=0.05)
+
+
+def test_pixel_map_keeps_corners_of_the_picture():
+    matrix = pixel_map(np.eye(3), (30, 60), 120)
+    corners = np.array([[-0.5, -0.5, 1], [59.5, 29.5, 1]])
+    assert np.allclose(corners @ matrix.T, [[-0.5, -0.5], [119.5, 119.5]])
+
+
+def test_single_frame_of_footage_serves_for_a_whole_clip(footage):
+    one = find_collection(footage).videos[0]
+    single = Footage("x", one.frame_paths[:1], one.mask_paths[:1])
+    clips = MixedClips(Collection((), (single,)), Recipe(weights={"videos": 1.0}), 5, 32, 0, 1, 0)
+    assert clips[0].frames.shape[0] == 5

@@ -1,0 +1,154 @@
+"""What cannot be used is counted and explained; nothing is half-written, and no traceback is shown."""
+
+from collections import Counter
+
+import av
+import numpy as np
+import pytest
+
+from robustvos.commands.messages import exit_code
+from robustvos.commands.realvas import main
+from robustvos.errors import BadVideo, DataNotFound, UnknownName, UserError
+from robustvos.files.stage import open_results
+from robustvos.files.stage_runner import Shard
+from robustvos.realvas.explain import explain
+from robustvos.realvas.funnel import read_funnel
+from robustvos.realvas.pipeline import run_stages
+from robustvos.realvas.sheet import write_sheet
+from robustvos.realvas.sources import add_sources, read_sources, safe_key
+from robustvos.realvas.stats import PUBLISHED, stats_of
+
+
+def raw_avi(path, pictures):
+    """Uncompressed video, narrow: some libraries abort on it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "bgr24"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def bad_run(scene, tmp_path_factory):
+    """Many videos that give no clip, in one run."""
+    folder = tmp_path_factory.mktemp("bad videos")
+    rng = np.random.default_rng(0)
+    still = [scene.frame(t, ()) for t in range(60)]
+    wide = np.clip(np.concatenate([np.roll(scene.plate(), 37 * k, 1) for k in range(5)], 1), 0, 255).astype(np.uint8)
+    (folder / "broken.mp4").write_bytes(rng.bytes(2000))
+    raw_avi(folder / "raw ärger.avi", [picture[:48, :48].copy() for picture in still])
+    scene.write_frames(folder / "still", still)
+    scene.write_frames(folder / "short", [scene.frame(t) for t in range(25)])
+    scene.write_frames(folder / "panning", [wide[:, 20 * k : 20 * k + 320].copy() for k in range(60)])
+    scene.write_frames(
+        folder / "portrait", [scene.frame(t)[:, :101].transpose(1, 0, 2).copy()[:, ::-1] for t in range(60)]
+    )
+    scene.write_frames(folder / "cuts", [*still[:55], *(255 - picture for picture in still[:55]), *still[:9]])
+    root = tmp_path_factory.mktemp("run")
+    add_sources(root, [folder])
+    run_stages(root, progress=False)
+    return root
+
+
+def test_each_video_has_its_reason(bad_run):
+    ingest = open_results(bad_run, "ingest")
+    reasons = {result.item: result.reason for result in ingest.rejected}
+    assert reasons["broken"] == "unreadable"
+    assert reasons["raw_ärger"] == "small frame"
+    assert reasons["short"] == "short shot"
+    assert reasons["panning"] == "moving camera"
+    assert reasons["portrait"] == "small frame"
+    assert {"still", "cuts.s0", "cuts.s1"} <= {result.key for result in ingest.kept}
+    assert reasons["cuts"] == "short shot", "the last of its three shots"
+    assert all(result.figures for result in ingest.rejected)
+
+
+def test_no_mover_no_clip_and_the_page_says_so(bad_run):
+    assert not open_results(bad_run, "composite").results
+    funnel = read_funnel(bad_run, len(read_sources(bad_run)))
+    counts = Counter({row.what.strip(): row.count for row in funnel.rows()})
+    assert counts["videos"] == 7 and counts["clips"] == 0 and counts["rejected: moving camera"] == 1
+    assert "moving camera" in write_sheet(bad_run, funnel).read_text()
+    figures = stats_of(bad_run).figures
+    assert figures["clips"] == 0
+    assert len(stats_of(bad_run).rows()) == len(PUBLISHED)
+
+
+def test_explain_says_why_and_suggests(bad_run):
+    text, picture = explain(bad_run, "panning")
+    assert "rejected: moving camera" in text and "inliers" in text and picture is None
+    text, picture = explain(bad_run, "still")
+    assert "kept" in text and picture is not None and picture.exists()
+    with pytest.raises(UnknownName, match="did you mean 'panning'"):
+        explain(bad_run, "paning")
+
+
+def test_explain_shows_a_clip_and_a_rejected_candidate(street_run):
+    made = open_results(street_run, "composite").kept[0]
+    rejected = open_results(street_run, "filter").rejected[0]
+    for key, word in ((made.key, "composite"), (rejected.key, rejected.reason)):
+        text, picture = explain(street_run, key)
+        assert word in text and picture is not None and picture.stat().st_size > 5000
+
+
+def test_stats_are_those_of_the_clips(street_run):
+    clips = open_results(street_run, "composite").kept
+    figures = stats_of(street_run).figures
+    assert figures["clips"] == figures["occlusion"] == len(clips)
+    assert figures["frames"] == sum(clip.figures["frames"] for clip in clips)
+    assert 0.3 < figures["severity"] <= 1 and 0 < figures["prevalence"] < 1
+
+
+def test_missing_and_empty_sources_are_refused(tmp_path):
+    with pytest.raises(DataNotFound, match="does not exist"):
+        add_sources(tmp_path / "run", [tmp_path / "no.mp4"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataNotFound, match="neither videos nor"):
+        add_sources(tmp_path / "run", [tmp_path / "empty"])
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(BadVideo, match="single image"):
+        add_sources(tmp_path / "run", [tmp_path / "a.png"])
+
+
+def test_sources_are_known_by_their_content(tmp_path):
+    for folder, content in (("a", b"1"), ("b", b"2"), ("c", b"1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "my video.mp4").write_bytes(content)
+    first, second, third = (add_sources(tmp_path / "run", [tmp_path / f / "my video.mp4"])[0] for f in "abc")
+    assert first.key == "my_video" == third.key and second.key.startswith("my_video-")
+    assert list(read_sources(tmp_path / "run")) == sorted({first.key, second.key})
+    assert "." not in safe_key("a.b/c d") and safe_key("...") == "video"
+
+
+def test_stages_in_the_wrong_order_and_shards_of_all_are_refused(tmp_path):
+    with pytest.raises(DataNotFound, match="no results of the stage 'ingest'"):
+        run_stages(tmp_path, ["discover"], progress=False)
+    with pytest.raises(UserError, match="single stages"):
+        run_stages(tmp_path, shard=Shard(0, 2), progress=False)
+    with pytest.raises(UnknownName, match="did you mean 'composite'"):
+        run_stages(tmp_path, ["compsite"], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["realvas", "run", "--out", "RUN"], "no video given"),
+        (["realvas", "rn", "--out", "RUN"], "did you mean 'run'"),
+        (["realvas", "run", "no.mp4", "--out", "RUN"], "no.mp4 does not exist"),
+        (["realvas", "run", "--occludee", "a.mp4", "--out", "RUN"], "go together"),
+        (["realvas", "ingest", "--out", "RUN", "--shard", "2/2"], "0 <= i < n"),
+        (["realvas", "run", "--out", "RUN", "--prompts", "no.jsonl"], "no.jsonl does not exist"),
+        (["realvas", "discover", "--out", "RUN", "--detector", "plate_diff"], "did you mean 'plate_difference'"),
+        (["realvas", "discover", "--out", "RUN", "--detector", "grounding_dino"], "934 MB, Apache-2.0"),
+        (["realvas", "discover", "--out", "RUN", "--detector", "background_knn=x"], "has no weights"),
+    ],
+)
+def test_command_line_ends_in_one_line(arguments, said, tmp_path, capsys):
+    words = [str(tmp_path / "run") if word == "RUN" else word for word in arguments]
+    assert exit_code(lambda: main(words)) == 2
+    ended = capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert said in ended and "Traceback" not in ended and ended.strip().count("\n") == 0
