@@ -9,7 +9,7 @@ DEMO_FIT := $(TWO) --data.train.batches 45 # of each process: as many clips as c
 export SAM2_BUILD_CUDA := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-all test lint format bench bench-peers pretrain slurm-fit slurm-test slurm-jobs clean
+.PHONY: help setup demo demo-all test test-lowest golden lint format docs bench bench-peers pretrain pretrain-small realvas slurm-realvas slurm-fit slurm-test slurm-jobs clean
 
 help: ## list the targets
 	@grep -E '^[a-zA-Z%_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,27 @@ demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
 test: setup lint ## lint, type-check, run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
+LOWEST := .venv-lowest
+
+test-lowest: $(LOWEST)/.installed ## the fast tests, and a fit and a test, on the lowest versions that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m fast
+	$(LOWEST)/bin/python cli.py inspect --model moga
+	$(LOWEST)/bin/python cli.py fit --config configs/moga.yaml --run lowest --trainer.max_steps 2 --trainer.limit_val_batches 0
+	$(LOWEST)/bin/python cli.py test --run lowest --data.test.limit 1 --data.test.conditions '[clean]'
+
+$(LOWEST)/.installed: pyproject.toml tests/lowest.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else f"the lowest versions are not there for Python {v[0]}.{v[1]}: set PYTHON to a Python 3.10-3.12")'
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	echo '*' > $(LOWEST)/.gitignore
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --upgrade pip 'setuptools<81' wheel
+	$(LOWEST)/bin/python -m pip install -c $(LOWEST)/lowest.txt torch torchvision
+	$(LOWEST)/bin/python -m pip install -c $(LOWEST)/lowest.txt --no-build-isolation -e . pytest pytest-timeout
+	touch $@
+
+golden: setup ## accept changed figures: write tests/golden/figures anew; then review and commit the difference
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/golden --renew
+
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,6 +71,9 @@ lint: setup ## ruff and mypy
 format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup ## write the documentation site to site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: setup ## speed and memory against peers, in one run; figures to benchmarks/results
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
@@ -82,6 +106,19 @@ pretrain: setup ## train the nano SAM 2 from scratch, in five stages (five hours
 	  last=pretrain_nano_$$stage; \
 	done
 	@echo "weights: cli.py export runs/pretrain_nano_last/version_N/checkpoints/last.ckpt --base --out nano.safetensors"
+
+DATA ?=
+TRUNK ?=
+
+pretrain-small: setup ## train the base small on the stills and videos in DATA (days on two cores); TRUNK=FILE: trunk weights on disk
+	@test -n "$(DATA)" || { echo "make pretrain-small DATA=FOLDER: configs/data/pasted.yaml says what lies in it"; exit 2; }
+	$(RUN) fit --config configs/pretrain/small.yaml --data.root $(DATA) $(if $(TRUNK),--sam2.trunk_weights $(TRUNK))
+	last=pretrain_small; for stage in clips long trunk; do \
+	  $(RUN) fit --config configs/pretrain/small_$$stage.yaml --data.root $(DATA) --sam2.checkpoint \
+	    $$(ls -t runs/$$last/version_*/checkpoints/last.ckpt | head -1) || exit 1; \
+	  last=pretrain_small_$$stage; \
+	done
+	@echo "weights: cli.py export runs/pretrain_small_trunk/version_N/checkpoints/last.ckpt --base --out small.safetensors"
 
 fit-%: setup ## train --model %
 	$(RUN) fit --config configs/moga.yaml --model $* --run $*
@@ -116,6 +153,27 @@ slurm-test: setup ## test SYSTEMS alike, each with the newest checkpoint of its 
 	done > $(JOBS)
 	@$(MAKE) --no-print-directory slurm-jobs JOBS=$(JOBS)
 
+VIDEOS ?=
+PROMPTS ?=
+OUT ?= runs/realvas
+SHARDS ?= 4
+STAGES := ingest discover motion align filter propagate composite contain camera
+
+realvas: setup ## make amodal clips of VIDEOS, and of PROMPTS for containers, in OUT; ARGS for cli.py realvas run
+	$(RUN) realvas run $(VIDEOS) $(PROMPTS:%=--prompts %) --out $(OUT) $(ARGS)
+
+slurm-realvas: setup ## the same, one SLURM array of SHARDS tasks a stage, each stage after the one before; ARGS for every stage
+	@command -v sbatch >/dev/null || { echo "no sbatch: this is not a SLURM machine; 'make realvas' runs here"; exit 2; }
+	@mkdir -p runs/slurm
+	$(RUN) realvas add $(VIDEOS) $(PROMPTS:%=--prompts %) --out $(OUT)
+	@after=; for stage in $(STAGES); do \
+	  jobs=runs/slurm/realvas-$$stage-$(STAMP).jobs; \
+	  for shard in $$(seq 0 $$(($(SHARDS) - 1))); do echo "realvas $$stage --out $(OUT) --shard $$shard/$(SHARDS) $(ARGS)"; done > $$jobs; \
+	  after=$$(sbatch --parsable --array=1-$(SHARDS) $${after:+--dependency=afterok:$$after} $(SBATCH) slurm/jobs.sbatch $$jobs) || exit 1; \
+	  echo "$$stage: job $$after"; \
+	done
+	@echo "then: $(RUN) realvas sheet --out $(OUT); a task that was killed can be submitted again: it goes on where it was"
+
 slurm-jobs: ## submit JOBS, a file with the arguments of cli.py on each line, as a SLURM array
 	@command -v sbatch >/dev/null || { echo "no sbatch: this is not a SLURM machine; 'make fit-NAME' and 'make test-NAME' run here"; exit 2; }
 	@test -s "$(JOBS)" || { echo "no jobs in '$(JOBS)': make slurm-jobs JOBS=FILE, the arguments of cli.py on each line"; exit 2; }
@@ -124,4 +182,4 @@ slurm-jobs: ## submit JOBS, a file with the arguments of cli.py on each line, as
 	@echo "logs: runs/slurm/robustvos-*.log; squeue --me lists what runs"
 
 clean: ## remove what runs have left
-	rm -rf runs .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -26,10 +26,10 @@ from PIL import Image
 from result_file import RESULTS, write_result
 
 from datamodules.corrupted_vos import CorruptedVOS
-from datamodules.corruption import Corruption
-from datamodules.vos_clips import TrainingClips
 from robustvos.commands.corrupt import corrupt
-from robustvos.corruptions import CORRUPTIONS, PRESETS
+from robustvos.corruptions import PRESETS
+from robustvos.datasets.corruption import Corruption
+from robustvos.datasets.vos.clips import TrainingClips
 from robustvos.video.masks import write_indexed_mask
 
 
@@ -80,7 +80,7 @@ def render(root: Path, copies: Path, preset: str) -> float:
 
 def measure(root: Path, copies: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Median clips per second of both ways, which take turns, after one epoch to warm up."""
-    corruption = Corruption(names=tuple(CORRUPTIONS), preset=options.preset)
+    corruption = Corruption(names=("robustpvos8",), preset=options.preset)
     train = TrainingClips(
         frames=options.clip,
         frames_per_batch=options.clip,

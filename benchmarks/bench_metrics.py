@@ -27,11 +27,13 @@ import torch
 from PIL import Image
 from result_file import RESULTS, write_result
 
+from robustvos.evaluation.protocol import DatasetFacts, protocol_for
+from robustvos.evaluation.score_folders import score_folders
 from robustvos.metrics.functional import contour_accuracy, region_similarity
-from robustvos.report.score import score_folders
 from robustvos.video.masks import masks_from_ids, read_indexed_mask, write_indexed_mask
 
 HEIGHT, WIDTH = 480, 854
+DAVIS = protocol_for("davis", DatasetFacts(skip_first_last=False))
 Score = Callable[[np.ndarray, np.ndarray], float]
 
 
@@ -146,12 +148,12 @@ def measure_folder(maps: list[np.ndarray], repeats: int) -> dict[str, float]:
                 write_indexed_mask(masks_from_ids(found, seen), seen, root / file)
         objects = sum(len(np.unique(ids)) - 1 for ids in maps)
         ways: dict[str, tuple[Callable[[], float], Callable[[], object]]] = {
-            "robustvos": (time.process_time, lambda: score_folders(pred, gt, progress=False)),
+            "robustvos": (time.process_time, lambda: score_folders(pred, gt, DAVIS, progress=False)),
             "full frame": (time.process_time, lambda: plain_folder(pred, gt)),
-            "robustvos, wall": (time.perf_counter, lambda: score_folders(pred, gt, progress=False)),
+            "robustvos, wall": (time.perf_counter, lambda: score_folders(pred, gt, DAVIS, progress=False)),
             "robustvos, 2 workers, wall": (
                 time.perf_counter,
-                lambda: score_folders(pred, gt, progress=False, workers=2),
+                lambda: score_folders(pred, gt, DAVIS, progress=False, workers=2),
             ),
             "full frame, wall": (time.perf_counter, lambda: plain_folder(pred, gt)),
         }

@@ -14,12 +14,14 @@ import argparse
 
 import cv2
 import torch
+from lightning_modules.evaluation import track_video
 from torch import Tensor
 
-from datamodules.shapes import EvaluationClips, ShapesVideos
-from lightning_modules.evaluation import track_video
 from lightning_modules.promptable_vos import PromptableVOS
 from robustvos.adapters import MoGA
+from robustvos.datasets.evaluation import EvaluationVideos
+from robustvos.datasets.shapes import ShapesEvaluation, ShapesVideos
+from robustvos.evaluation.protocol import protocol_named
 from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
 from robustvos.sam2.tracker import Tracker
 
@@ -60,7 +62,8 @@ def gather(sam2: torch.nn.Module, adapter: MoGA, clips: int) -> tuple[Tensor, Te
     listener = Listener(adapter)
     conditions: list[int] = []
     numbers: list[int] = []
-    videos = ShapesVideos(EvaluationClips(clips=clips, conditions=CONDITIONS), 128, "val")
+    settings = ShapesEvaluation(limit=clips, conditions=CONDITIONS)
+    videos = EvaluationVideos(ShapesVideos(settings, 128, "val"), settings, protocol_named("davis"))
     for index in range(len(videos)):
         video = videos[index]
         tracker = Tracker(sam2, non_overlapping=True, num_frames=len(video.frames))

@@ -37,6 +37,13 @@ def write_result(path: Path, options: Mapping[str, Any], figures: Mapping[str, A
     print(f"figures: {path}")
 
 
+def say_gpu_rows(device: torch.device, *rows: str) -> None:
+    """Name what is to be reached on a GPU alone and was not measured, so that no row is missing without a word."""
+    if device.type == "cpu":
+        for row in rows:
+            print(f"on a GPU, {row}: not measured, no GPU")
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []

@@ -1,0 +1,234 @@
+"""Whole masks of hidden objects: a trained system against what needs no training, on drawn clips that nothing was trained on.
+
+    OMP_NUM_THREADS=1 python benchmarks/amodal_table.py --systems moga_amodal --clips 200
+
+Each clip is tracked once by the frozen base, whose masks every completion is then given, and once by each system. What is
+known of a clip is written to ``--out`` at once: a run that is stopped goes on, and a later one adds systems. The sets are
+``validation`` (for choosing), ``test`` (the embedded sample's own clips and more of them, never looked at for choosing) and
+``other`` (drawn with other settings: larger and longer than any that was trained on). In percent, means over clips [95 %
+interval, bootstrap over clips]; differences are paired over clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustvos.datasets.corruption import corrupted_video
+from robustvos.evaluation.amodal_scores import AmodalScores
+from robustvos.evaluation.bootstrap import interval, resampled_sums
+from robustvos.files.atomic import atomic_write_json
+from robustvos.metrics.amodal_figures import OCCLUDED_ABOVE
+from robustvos.parsing import make
+from robustvos.registry import read_yaml, resolve
+from robustvos.scenes.amodal import CATEGORIES, render_amodal_clip
+from robustvos.scenes.stage import StageSpec
+from robustvos.seeding import numpy_rng
+from robustvos.systems.completion import Completion, completed
+from robustvos.systems.loading import load_system
+from robustvos.systems.system import System
+from robustvos.systems.tracking import track_video
+from robustvos.types import Prompt, TrackedFrame, Video
+
+COMPLETIONS = ("repeat_query", "hold_last", "constant_velocity", "follow_occluder", "complete_convex")
+FIGURES = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
+SHAPES = {
+    "validation": ((144, 176, 56), (128, 160, 48), (144, 192, 64), (128, 176, 52)),
+    "test": ((144, 176, 56), (128, 160, 48), (144, 192, 64), (128, 176, 52)),  # as the embedded sample
+    "other": ((216, 216, 88), (192, 288, 80), (240, 256, 96), (96, 128, 36)),
+}
+SEEDS = {"validation": "amodal-validation-1", "test": "realvas-sample-1", "other": "amodal-other-1"}
+Stream = list[tuple[torch.Tensor, TrackedFrame]]
+Found = dict[str, dict[str, dict[str, Any]]]
+
+
+def clip_of(kind: str, category: str, number: int) -> Video:
+    """A drawn clip with the mask of its first frame as prompt."""
+    height, width, frames = SHAPES[kind][number % len(SHAPES[kind])]
+    made = render_amodal_clip(category, numpy_rng(SEEDS[kind], category, number), StageSpec((height, width), frames))
+    modal, amodal = torch.from_numpy(made.modal), torch.from_numpy(made.amodal)
+    return Video(
+        name=f"{category}_{number:03d}",
+        frames=list(torch.from_numpy(made.frames).permute(0, 3, 1, 2)),
+        object_ids=(1,),
+        masks=list(modal),
+        amodal=list(amodal),
+        prompts=(Prompt(1, mask=modal[0, 0]),),
+        frame_names=tuple(f"{t:05d}" for t in range(frames)),
+        size=(height, width),
+        tags={"category": category},
+    )
+
+
+def scored(video: Video, stream: Stream) -> dict[str, Any]:
+    """The four figures, and intersection and union with what is seen, pooled over the frames that hide nothing."""
+    scores, clear = AmodalScores(video.name, video.object_ids), [0, 0]
+    assert video.amodal is not None
+    for _, tracked in stream:
+        found = tracked.masks_of(video.object_ids, video.size)
+        seen, whole = (np.asarray(masks[tracked.index]) for masks in (video.masks, video.amodal))
+        scores.update(tracked.index, found, whole, seen)
+        if tracked.index and whole.sum() and (whole & ~seen).sum() <= OCCLUDED_ABOVE * whole.sum():
+            clear[0] += int((found & seen).sum())
+            clear[1] += int((found | seen).sum())
+    return {**scores.objects()[0].scores, "clear": clear, "category": video.tags["category"]}
+
+
+def tracked(system: System, video: Video) -> Stream:
+    """Every frame and what was found on it."""
+    return list(track_video(system.tracker(overlapping=True, num_frames=len(video.frames)), video))
+
+
+def completion_of(name: str) -> Completion:
+    """One of ``configs/model``, with the settings there."""
+    node = read_yaml(resolve("model", name))["init_args"]["completion"]
+    completion: Completion = make(Completion, "model.completion", node)
+    return completion
+
+
+def measure(arguments: argparse.Namespace, found: Found) -> None:
+    """Fill in what ``found`` lacks; ``--out`` is written after every clip."""
+    systems = {name: None for name in ("sam2", *arguments.systems)} | dict(arguments.checkpoints)
+    loaded: dict[str, System] = {}
+    for name, category, number in clips(arguments):
+        wanted = [system for system in systems if name not in found.get(system, {})]
+        if arguments.completions and "sam2" not in wanted and name not in found.get(COMPLETIONS[0], {}):
+            wanted.append("sam2")
+        if not wanted:
+            continue
+        video = clip_of(arguments.set, category, number)
+        clip = corrupted_video(video, arguments.condition, arguments.severity, "intended")
+        for system in wanted:
+            if system not in loaded:
+                loaded[system] = load_system(system.partition("@")[0], sam2="nano", checkpoint=systems[system])
+            stream = tracked(loaded[system], clip)
+            found.setdefault(system, {})[name] = scored(video, stream)
+            if system == "sam2" and arguments.completions:
+                for baseline in COMPLETIONS:
+                    whole = list(completed(iter(stream), completion_of(baseline)))
+                    found.setdefault(baseline, {})[name] = scored(video, whole)
+        atomic_write_json(arguments.out, found)
+
+
+def clips(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
+    """Names, categories and numbers of the clips, categories in turn."""
+    for number in range(arguments.clips // len(CATEGORIES)):
+        for category in CATEGORIES:
+            yield f"{category}_{number:03d}", category, number
+
+
+def mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """In percent."""
+    low, high = interval(resampled_sums(values.astype(np.float64)) / len(values))
+    return 100 * float(values.mean()), 100 * low, 100 * high
+
+
+def pairs(found: Found, systems: Sequence[str], figure: str, category: str | None) -> list[np.ndarray]:
+    """Of each system its figures on the clips on which all are defined."""
+    names = [
+        name
+        for name, first in found[systems[0]].items()
+        if (category in (None, first["category"]))
+        and all(found[s].get(name, {}).get(figure) is not None for s in systems)
+    ]
+    return [np.array([found[system][name][figure] for name in names]) for system in systems]
+
+
+def clear_iou(found: Found, systems: Sequence[str]) -> list[tuple[float, float, float]]:
+    """IoU with what is seen, pooled over frames that hide nothing, and for the later ones the difference from the first."""
+    names = [name for name in found[systems[0]] if all(name in found[system] for system in systems)]
+    sums = {system: np.array([found[system][name]["clear"] for name in names], np.float64) for system in systems}
+    pooled = {system: (s := sums[system].sum(0))[0] / s[1] for system in systems}
+    drawn = {s: (r := resampled_sums(sums[s]))[:, 0] / r[:, 1] for s in systems}
+    first = systems[0]
+    rows = []
+    for system in systems:
+        low, high = interval(drawn[system] - drawn[first] if system != first else drawn[system])
+        value = pooled[system] - (pooled[first] if system != first else 0)
+        rows.append((100 * value, 100 * low, 100 * high))
+    return rows
+
+
+def cell(value: tuple[float, float, float], sign: str = "") -> str:
+    """A figure and its interval."""
+    return f"{value[0]:{sign}.1f} [{value[1]:{sign}.1f}, {value[2]:{sign}.1f}]"
+
+
+def report(found: Found, systems: Sequence[str]) -> None:
+    """The tables, in Markdown, of the clips that every system has."""
+    everyone = list(dict.fromkeys(name for name in ("sam2", *COMPLETIONS, *found) if name in found))
+    common = set.intersection(*(set(found[name]) for name in everyone))
+    found = {system: {name: found[system][name] for name in found[system] if name in common} for system in everyone}
+    print("| system | clips | " + " | ".join(FIGURES) + " |\n|---|---|" + "---|" * len(FIGURES))
+    for name in everyone:
+        cells = [cell(mean_and_interval(pairs(found, [name], figure, None)[0])) for figure in FIGURES]
+        print(f"| `{name}` | {len(found[name])} | " + " | ".join(cells) + " |")
+    baselines = [name for name in COMPLETIONS if name in found]
+    for system in systems if baselines else ():
+        print(f"\n`{system}` against the best baseline, paired:\n")
+        print("| clips | figure | clips with it | best baseline | it | " + f"`{system}` | difference |\n|" + "---|" * 7)
+        for category in (None, *CATEGORIES):
+            for figure in FIGURES[1:]:
+                print(row(found, system, baselines, figure, category))
+    others = [name for name in everyone if name not in COMPLETIONS]
+    print(
+        "\nIoU with what is seen, pooled over frames that hide nothing; below the first row the difference from it:\n"
+    )
+    for name, value in zip(others, clear_iou(found, others), strict=True):
+        print(f"| `{name}` | {cell(value, '' if name == others[0] else '+')} |")
+
+
+def row(found: Found, system: str, baselines: Sequence[str], figure: str, category: str | None) -> str:
+    """A comparison with the baseline that is best there."""
+    everyone = pairs(found, [system, *baselines], figure, category)
+    if not len(everyone[0]):
+        return f"| {category} | {figure} | 0 | | | | |"
+    best = int(np.argmax([values.mean() for values in everyone[1:]]))
+    own, other = everyone[0], everyone[1 + best]
+    difference = mean_and_interval(own - other)
+    told = cell(difference, "+")
+    told = f"**{told}**" if difference[1] > 0 or difference[2] < 0 else told
+    cells = (f"`{baselines[best]}`", cell(mean_and_interval(other)), cell(mean_and_interval(own)), told)
+    return f"| {category or 'all'} | {figure} | {len(own)} | " + " | ".join(cells) + " |"
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``NAME=CHECKPOINT``."""
+    name, _, checkpoint = text.partition("=")
+    return name, checkpoint
+
+
+def main() -> None:
+    """Measure what is missing, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--systems", nargs="*", default=[], help="names in configs/model, with weights in the package")
+    parser.add_argument(
+        "--checkpoints",
+        nargs="*",
+        default=[],
+        type=pair,
+        metavar="NAME=FILE",
+        help="systems of runs; NAME or NAME@LABEL",
+    )
+    parser.add_argument("--set", choices=SHAPES, default="test")
+    parser.add_argument("--clips", type=int, default=200, help="a quarter of each category")
+    parser.add_argument("--completions", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--condition", default="clean", help="clean, or a corruption")
+    parser.add_argument("--severity", type=float, default=3.0)
+    parser.add_argument("--out", type=Path, default=None)
+    arguments = parser.parse_args()
+    arguments.out = arguments.out or Path(f"amodal_{arguments.set}_{arguments.condition}.json")
+    found: Found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    measure(arguments, found)
+    chosen: Mapping[str, Any] = {name: None for name in arguments.systems} | dict(arguments.checkpoints)
+    report(found, list(chosen))
+
+
+if __name__ == "__main__":
+    main()
