@@ -26,7 +26,7 @@ for object_id, click in enumerate(given.click, start=1):
     prompts.append(Prompt(object_id, points=torch.tensor([[x, y]]).float(), labels=torch.tensor([1]), frame=frame))
 
 frames = open_frames(given.video)
-for found in load_system("sam2").track(frames, prompts):
+for found in load_system("sam2", sam2="small").track(frames, prompts):
     name = frames.frame_names[found.index]
     if found.object_ids:  # none before the first click
         write_indexed_mask(found.masks, found.object_ids, given.out / f"{name}.png")

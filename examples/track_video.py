@@ -20,15 +20,16 @@ arguments.add_argument("video", type=Path, help="a video file or a folder of fra
 arguments.add_argument("box", help="x0,y0,x1,y1 in pixels of the first frame")
 arguments.add_argument("out", type=Path)
 arguments.add_argument(
-    "--model", default="moga", help="a name in configs/model, a run, a saved folder, hf://owner/name"
+    "--model", default="sam2", help="a name in configs/model, a run, a saved folder, hf://owner/name"
 )
 given = arguments.parse_args()
 
 frames = open_frames(given.video)
+system = load_system(given.model, sam2="small" if given.model == "sam2" else None)  # small has seen real video
 box = Prompt(object_id=1, box=torch.tensor([float(number) for number in given.box.split(",")]))
 with VideoWriter(given.out / "overlay.mp4", fps=10) as movie:
     # One frame in, its masks out: a video of any length needs no more memory than a short one.
-    for frame, found in zip(frames, track(frames, [box], load_system(given.model))):
+    for frame, found in zip(frames, track(frames, [box], system)):
         name = frames.frame_names[found.index]
         write_indexed_mask(found.masks, found.object_ids, given.out / "masks" / f"{name}.png")
         movie.add(overlay(frame, found.masks, found.object_ids))

@@ -39,7 +39,7 @@ def corrupt(
         src: A dataset (the folder that holds JPEGImages), a folder of video files, a folder of folders of frames, or one video.
         dst: Folder for the copies.
         corruption: Name of a corruption, or several at once such as fog+rain; repeat it for several copies. robustpvos8 (the
-            default) stands for the benchmark's eight, all for those and what plugins add.
+            default) stands for the benchmark's eight, all for those, night, and what plugins add.
         preset: intended (coherent in time), or release (what the published sets contain).
         severity: Above 0 and at most 5; 3 is the preset's own strength.
         seed: Of everything random; evaluation in this project uses 0.
