@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -171,11 +173,31 @@ def two_processes(tmp_path):
     return make
 
 
-@pytest.fixture(scope="session")
-def line() -> ModuleType:
-    """``line_training.py`` beside this file."""
-    spec = importlib.util.spec_from_file_location("line_training", Path(__file__).with_name("line_training.py"))
+def beside(name: str) -> ModuleType:
+    """A module in this folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # closures that are sent to another process name it
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def line() -> Iterator[ModuleType]:
+    """``line_training.py`` beside this file."""
+    yield beside("line_training")
+    del sys.modules["line_training"]
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Callable[[Path, Callable[[], object]], tuple[int, str]]]:
+    """``forked(folder, work)`` gives exit code (minus the signal) and output of work in a process of its own."""
+    server = beside("fork_server").ForkServer()
+
+    def run(folder: Path, work: Callable[[], object]) -> tuple[int, str]:
+        folder.mkdir(exist_ok=True)
+        return server.run(work, folder)
+
+    yield run
+    server.close()
