@@ -234,7 +234,7 @@ class PointerGate(nn.Module):
         # Called by their functions: this runs on every frame.
         hidden = functional.linear(pointers, first.weight, first.bias).relu_()
         hidden = functional.linear(hidden, second.weight, second.bias).relu_()
-        return functional.linear(hidden, last.weight, last.bias).unflatten(-1, (self.projections, -1))
+        return torch.unflatten(functional.linear(hidden, last.weight, last.bias), -1, (self.projections, -1))
 
 
 def pointer_sizes(model: nn.Module) -> tuple[int, int]:
@@ -267,7 +267,8 @@ def pointer_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: d
     """
     call = arguments_of(memory_attention, args, kwargs)
     memory, tokens = call["memory"], call.get("num_obj_ptr_tokens", 0)
-    return memory[memory.shape[0] - tokens :]
+    pointers: Tensor = memory[memory.shape[0] - tokens :]
+    return pointers
 
 
 def arguments_of(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -280,7 +281,9 @@ def arguments_of(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 def object_pointers(tokens: Tensor, hidden_dim: int) -> Tensor:
     """Put pointers together again: tokens ``(k P, B, mem_dim)`` -> pointers ``(P, B, hidden_dim)``."""
     count, objects, mem_dim = tokens.shape  # not len(), which would fix the number in an exported graph
-    pieces = tokens.unflatten(0, (-1, hidden_dim // mem_dim)) if count else tokens.new_empty(0, 1, objects, mem_dim)
+    pieces = (
+        torch.unflatten(tokens, 0, (-1, hidden_dim // mem_dim)) if count else tokens.new_empty(0, 1, objects, mem_dim)
+    )
     return pieces.transpose(1, 2).reshape(pieces.shape[0], objects, hidden_dim)
 
 

@@ -49,7 +49,8 @@ class TokenGate(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Pointer tokens ``(T, B, mem_dim)`` -> logits ``(T, B, R)``."""
-        return self.object_gate(self.masklet_proj(tokens))
+        logits: Tensor = self.object_gate(self.masklet_proj(tokens))
+        return logits
 
 
 class ReleaseLayer(nn.Module):

@@ -61,7 +61,7 @@ class MotionCue(nn.Module):
         # Bound methods and a partial, not a closure: a deep copy of model and adapter has a cue of its own.
         model._track_step = partial(self._track_step, model._track_step, enabled)
         encoder = model.get_submodule("sam_prompt_encoder")
-        return [_Restore(model, "_track_step"), encoder.register_forward_hook(self._add)]  # type: ignore[list-item]
+        return [_Restore(model, "_track_step"), encoder.register_forward_hook(self._add)]
 
     def forward(self, shown: Tensor) -> Tensor:
         """Pictures ``(B, 3, 4h, 4w)`` -> ``(B, C, h, w)``."""

@@ -245,7 +245,10 @@ def _speed(visible: Sequence[Mask], t: int) -> NDArray[np.float64]:
     """Motion of the mask's middle up to position ``t``, pixels a frame."""
     if t == 0 or not visible[t - 1].any():
         return np.zeros(2)
-    return np.argwhere(visible[t])[:, ::-1].mean(0) - np.argwhere(visible[t - 1])[:, ::-1].mean(0)
+    motion: NDArray[np.float64] = np.argwhere(visible[t])[:, ::-1].mean(0) - np.argwhere(visible[t - 1])[:, ::-1].mean(
+        0
+    )
+    return motion
 
 
 def _at_border(mask: Mask) -> bool:

@@ -244,7 +244,9 @@ def points_of(tracker: Any, frames: Sequence[Any]) -> GivenPoints:
         frames: The video; item ``t`` is ``(3, H, W)`` uint8.
     """
 
-    def given(points: NDArray[np.float32], times: Sequence[int]) -> dict[int, tuple[NDArray, NDArray]]:
+    def given(
+        points: NDArray[np.float32], times: Sequence[int]
+    ) -> dict[int, tuple[NDArray[np.float32], NDArray[np.bool_]]]:
         towards = 1 if times[-1] >= times[0] else -1
         chosen = [frames[t] for t in (times[0] - towards, *times)]
         queries = torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], axis=1)).float()

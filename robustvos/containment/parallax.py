@@ -92,7 +92,8 @@ def body_motion(plane_motion: Sequence[Matrix], size: tuple[int, int], focal: fl
 def _normalised(motion: Matrix) -> Matrix:
     """A homography between rays scaled so that it is ``R + T n'``: its middle singular value is 1."""
     scaled = motion / np.linalg.svd(motion, compute_uv=False)[1]
-    return scaled if np.linalg.det(scaled) > 0 else -scaled
+    facing: Matrix = scaled if np.linalg.det(scaled) > 0 else -scaled
+    return facing
 
 
 def _normal(slopes: NDArray[np.float64], ray: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -117,7 +117,9 @@ class FlowRegions:
             raise BadPrompt(f"object {prompt.object_id} on frame {prompt.frame} needs a mask; points need a tracker")
         return self._mask_of(frame, prompt)
 
-    def _carried(self, flow: cv2.DISOpticalFlow, before: NDArray, after: NDArray, mask: Mask) -> Mask:
+    def _carried(
+        self, flow: cv2.DISOpticalFlow, before: NDArray[np.uint8], after: NDArray[np.uint8], mask: Mask
+    ) -> Mask:
         if not mask.any():
             return mask
         a, b = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -135,8 +136,8 @@ def _refined(
     body: NDArray[np.float64],
     pixels: NDArray[np.float64],
     camera: NDArray[np.float64],
-    rotation: NDArray,
-    moved: NDArray,
+    rotation: NDArray[Any],
+    moved: NDArray[Any],
 ) -> Fit:
     """A pose refined on the points that agree with it, ever more narrowly; and its misfit."""
     for limit in (4 * _AGREES, 2 * _AGREES, _AGREES):
@@ -158,8 +159,8 @@ def _judged(
     body: NDArray[np.float64],
     pixels: NDArray[np.float64],
     camera: NDArray[np.float64],
-    rotation: NDArray,
-    moved: NDArray,
+    rotation: NDArray[Any],
+    moved: NDArray[Any],
 ) -> Fit:
     return float(np.minimum(_errors(body, pixels, camera, rotation, moved), 2 * _AGREES).mean()), rotation, moved
 
@@ -168,8 +169,8 @@ def _errors(
     body: NDArray[np.float64],
     pixels: NDArray[np.float64],
     camera: NDArray[np.float64],
-    rotation: NDArray,
-    moved: NDArray,
+    rotation: NDArray[Any],
+    moved: NDArray[Any],
 ) -> NDArray[np.float64]:
     placed = (body @ rotation.T + moved) @ camera.T
     return np.asarray(np.linalg.norm(placed[:, :2] / np.maximum(placed[:, 2:], 1e-6) - pixels, axis=1))

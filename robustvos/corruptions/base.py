@@ -165,7 +165,10 @@ class Corruption(ABC):
 
     def profile(self, parameter: str, centre: float, low: float = 0.0, high: float = np.inf) -> np.ndarray:
         """``(T,)`` float64, the course of one parameter over the clip, clamped to ``[low, high]``."""
-        return np.clip(fourier_profile(centre, self.clip.length, self.rng("profile", parameter)), low, high)
+        course: np.ndarray = np.clip(
+            fourier_profile(centre, self.clip.length, self.rng("profile", parameter)), low, high
+        )
+        return course
 
     @staticmethod
     def _check_fit(clip: ClipSpec) -> None:

@@ -145,7 +145,8 @@ def turn_hue(frame: Tensor, turn: float) -> Tensor:
 
 def _grey(pixels: Tensor) -> Tensor:
     red, green, blue = pixels
-    return (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])
+    grey: Tensor = (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])
+    return grey
 
 
 def _mean_grey(pixels: Tensor) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -27,6 +27,8 @@ _BLOCK = 2048
 _ZERO, _ONE, _THREE, _WHITE = (np.float32(value) for value in (0.0, 1.0, 3.0, 255.0))
 _RED, _GREEN, _BLUE = (np.float32(share) for share in LUMA)
 _THINNEST = np.float32(1e-3)
+Array = np.ndarray
+_Loop = TypeVar("_Loop", bound=Callable[..., Any])
 
 
 def serves(device: torch.device | str) -> bool:
@@ -48,19 +50,19 @@ def target(out: Tensor) -> np.ndarray:
     return out.view(3, -1).numpy()
 
 
-def _compile(function: Callable) -> Any:
+def _compile(function: _Loop) -> _Loop:
     """Compiled when first called, and kept where it can be: beside this file, or in the user's cache."""
     try:
         compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # neither place can be written to
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return cast(_Loop, numba.njit(nogil=True, error_model="numpy")(function))
     cache: Any = getattr(compiled, "_cache", None)
     if hasattr(cache, "save_overload"):
         cache.save_overload = _save_if_possible(cache)
-    return compiled
+    return cast(_Loop, compiled)
 
 
-def _save_if_possible(cache: Any) -> Callable:
+def _save_if_possible(cache: Any) -> Callable[[Any, Any], None]:
     """How ``cache`` saves, but a full disk loses what was compiled instead of ending the run."""
     save = cache.save_overload
 
@@ -76,14 +78,14 @@ def _save_if_possible(cache: Any) -> Callable:
 
 
 @_compile
-def _stored(value):
+def _stored(value: np.float32) -> np.uint8:
     """Clamped and rounded half to even."""
     value = _ZERO if value < _ZERO else (_WHITE if value > _WHITE else value)
     return np.uint8(np.int32(np.rint(value)))
 
 
 @_compile
-def add_fields(frame, first, second, places, share, out):
+def add_fields(frame: Array, first: Array, second: Array, places: Array, share: np.float32, out: Array) -> None:
     """Add to each plane ``share`` times two fields, from the ``places`` ``(2, 3)`` on."""
     count = frame.shape[1]
     for plane in range(3):
@@ -99,7 +101,7 @@ def add_fields(frame, first, second, places, share, out):
 
 
 @_compile
-def combined(first, second, places, start, levels):
+def combined(first: Array, second: Array, places: Array, start: int, levels: Array) -> None:
     """Fill ``levels`` with the exclusive-or of two fields: the values of pixels ``start, start + 1, ...``."""
     done = 0
     while done < levels.size:
@@ -112,7 +114,7 @@ def combined(first, second, places, start, levels):
 
 
 @_compile
-def whiten(frame, first, second, places, below, out):
+def whiten(frame: Array, first: Array, second: Array, places: Array, below: int, out: Array) -> None:
     """Turn those pixels white whose level is ``below`` a threshold."""
     count = frame.shape[1]
     block = np.empty(_BLOCK, np.int16)
@@ -127,7 +129,7 @@ def whiten(frame, first, second, places, below, out):
 
 
 @_compile
-def grain(frame, first, second, light, hue, tables, out):
+def grain(frame: Array, first: Array, second: Array, light: Array, hue: Array, tables: Array, out: Array) -> None:
     """Turn each pixel's colour about the grey axis, then move it towards white.
 
     Args:
@@ -157,7 +159,7 @@ def grain(frame, first, second, light, hue, tables, out):
 
 
 @_compile
-def _turn_and_whiten(frame, white, cosine, sine, out):
+def _turn_and_whiten(frame: Array, white: Array, cosine: Array, sine: Array, out: Array) -> None:
     red, green, blue = frame[0], frame[1], frame[2]
     new_red, new_green, new_blue = out[0], out[1], out[2]
     for i in range(white.size):
@@ -173,7 +175,7 @@ def _turn_and_whiten(frame, white, cosine, sine, out):
 
 
 @_compile
-def jitter(frame, operations, factors, anchors, turn, out):
+def jitter(frame: Array, operations: Array, factors: Array, anchors: Array, turn: Array, out: Array) -> None:
     """Change the colours of a frame by a few operations, in order.
 
     Args:
@@ -196,8 +198,11 @@ def jitter(frame, operations, factors, anchors, turn, out):
 
 
 @_compile
-def sum_of_grey(frame, operations, factors, anchors, turn):
+def sum_of_grey(
+    frame: Array, operations: Array, factors: Array, anchors: Array, turn: Array
+) -> int | np.signedinteger[Any]:
     """The sum over a frame, changed as by :func:`jitter`, of its grey levels without their fractions."""
+    total: int | np.signedinteger[Any]
     count, total = frame.shape[1], 0
     blocks, spare = np.empty((3, _BLOCK), np.float32), np.empty((3, _BLOCK), np.float32)
     for start in range(0, count, _BLOCK):
@@ -211,7 +216,9 @@ def sum_of_grey(frame, operations, factors, anchors, turn):
 
 
 @_compile
-def _adjusted(frame, operations, factors, anchors, turn, blocks, spare):
+def _adjusted(
+    frame: Array, operations: Array, factors: Array, anchors: Array, turn: Array, blocks: Array, spare: Array
+) -> Array:
     """``(3, _BLOCK)`` float32, one of the two blocks: up to ``_BLOCK`` pixels of a frame after the operations."""
     size = frame.shape[1]
     for plane in range(3):
@@ -243,7 +250,7 @@ def _adjusted(frame, operations, factors, anchors, turn, blocks, spare):
 
 
 @_compile
-def _clamp(blocks, size):
+def _clamp(blocks: Array, size: int) -> None:
     for plane in range(3):
         pixels = blocks[plane, :size]
         for i in range(size):
@@ -251,8 +258,11 @@ def _clamp(blocks, size):
 
 
 @_compile
-def _turn_hue(blocks, size, thirds, rest, out):
+def _turn_hue(blocks: Array, size: int, thirds: int, rest: int, out: Array) -> None:
     # See colour.turn_hue. A turn backwards is one forwards with green and blue exchanged.
+    r: Any  # min() and max() of numbers of NumPy have no types
+    g: Any
+    b: Any
     one, two = (1, 2) if rest > 0 else (2, 1)
     red, green, blue = blocks[0, :size], blocks[one, :size], blocks[two, :size]
     new_red = out[thirds % 3, :size]
@@ -270,7 +280,7 @@ def _turn_hue(blocks, size, thirds, rest, out):
 
 
 @_compile
-def line_mean(frame, height, taps, out):
+def line_mean(frame: Array, height: int, taps: Array, out: Array) -> None:
     """Weighted mean of shifted copies with edges repeated; ``taps``: ``(n, 3)`` of ``(dy, dx, weight)``, in 128ths."""
     width = frame.shape[1] // height
     total = np.empty(width, np.uint16)
@@ -296,7 +306,7 @@ def line_mean(frame, height, taps, out):
 
 
 @_compile
-def veil(frame, alpha, light, edges, weights, out):
+def veil(frame: Array, alpha: Array, light: Array, edges: Array, weights: Array, out: Array) -> None:
     """Blend a frame with a smooth surface, ``frame * (1 - alpha) + light``.
 
     Args:
@@ -327,7 +337,7 @@ def veil(frame, alpha, light, edges, weights, out):
 
 
 @_compile
-def stamp(particles, opaque, canvas):
+def stamp(particles: Array, opaque: int, canvas: Array) -> None:
     """Draw capsules on an ``(H, W)`` int16 canvas; where they overlap, opacities add up, to at most ``opaque``.
 
     ``particles`` is ``(7, n)`` float32: y, x, half length, slope, taper, radius, opacity.
@@ -355,7 +365,9 @@ def stamp(particles, opaque, canvas):
 
 
 @_compile
-def cover(frame, opacity, colour, shadow, kept_light, out):
+def cover(
+    frame: Array, opacity: Array, colour: int | np.int32, shadow: int | np.int32, kept_light: int | np.int32, out: Array
+) -> None:
     """Darken the pixels below a lightness, then blend them towards a grey level.
 
     Args:

@@ -78,7 +78,8 @@ def _wind(rng: np.random.Generator) -> np.ndarray:
     """``(3, 2)`` velocities ``(y, x)`` of the banks in lattice cells per frame; mostly sideways, one way, unequal."""
     speed = rng.uniform(0.15, 0.4) * rng.choice([-1.0, 1.0])
     rise = rng.uniform(-0.25, 0.25)
-    return speed * np.outer([1.0, 0.45, 0.7], [rise, 1.0])
+    velocities: np.ndarray = speed * np.outer([1.0, 0.45, 0.7], [rise, 1.0])
+    return velocities
 
 
 def _smooth_noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
@@ -87,7 +88,8 @@ def _smooth_noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
     frequency = np.hypot(np.fft.fftfreq(LATTICE)[:, None], np.fft.rfftfreq(LATTICE)[None]) * LATTICE
     # Below three periods per lattice the whole frame would be one patch.
     noise = np.fft.irfft2(spectrum / np.maximum(frequency, 4.0) ** exponent * (frequency > 0), s=(LATTICE, LATTICE))
-    return noise / noise.std()
+    unit: np.ndarray = noise / noise.std()
+    return unit
 
 
 def _cells(extent: int, size: tuple[int, int]) -> int:

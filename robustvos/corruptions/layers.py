@@ -58,11 +58,13 @@ class Layers:
 
     def labels_at(self, index: int) -> NDArray[np.uint8]:
         """``(H, W)``, what each pixel of frame ``index`` shows."""
-        return self.labels[index]
+        labels: NDArray[np.uint8] = self.labels[index]
+        return labels
 
     def depth_at(self, index: int) -> NDArray[np.float32]:
         """``(H, W)``, the depth of the thing that each pixel of frame ``index`` shows; it jumps from thing to thing."""
-        return self.depth[self.labels[index]]
+        depth: NDArray[np.float32] = self.depth[self.labels[index]]
+        return depth
 
 
 class DepthMaps(Protocol):
@@ -99,7 +101,8 @@ class DepthLayers:
 
     def labels_at(self, index: int) -> NDArray[np.uint8]:
         """``(H, W)``, the band of each pixel of frame ``index``."""
-        return self._label[_bands(self.depth_at(index))]
+        labels: NDArray[np.uint8] = self._label[_bands(self.depth_at(index))]
+        return labels
 
     def depth_at(self, index: int) -> NDArray[np.float32]:
         """``(H, W)``, the map of frame ``index``."""

@@ -85,7 +85,8 @@ class DepthFog(LocalCorruption):
             depth = blurred(depth, EDGE)  # things end more softly than their masks; a map knows where they end
         depth = depth[..., None]
         clear = np.exp(-np.float32(self.density[index]) * depth)
-        return pixels * clear + self.light * (1.0 - clear)
+        seen: Pixels = pixels * clear + self.light * (1.0 - clear)
+        return seen
 
 
 class LowLight(LocalCorruption):
@@ -108,7 +109,8 @@ class LowLight(LocalCorruption):
         """Darken them."""
         noise = self.rng("noise", index).standard_normal(pixels.shape, dtype=np.float32) * self.sigma
         shadow = np.minimum(3.0 * self.share(self.hit, index, PENUMBRA * min(self.clip.size)), 1.0)
-        return pixels + shadow * (pixels * (self.gain - 1.0) + noise)
+        darkened: Pixels = pixels + shadow * (pixels * (self.gain - 1.0) + noise)
+        return darkened
 
 
 class LocalBlur(LocalCorruption):
@@ -130,7 +132,8 @@ class LocalBlur(LocalCorruption):
         """Blur them."""
         sigma = float(self.sigma[index])
         share = np.minimum(2.0 * self.share(self.hit, index, sigma), 1.0)
-        return pixels + share * (blurred(pixels, sigma) - pixels)
+        mixed: Pixels = pixels + share * (blurred(pixels, sigma) - pixels)
+        return mixed
 
 
 class LensDrops(LocalCorruption):

@@ -101,7 +101,8 @@ def lightness_spread(frame: Tensor) -> float:
     step = 3 if frame[0].numel() > 1 << 16 else 1
     doubled = frame.amax(0)[::step, ::step].to(torch.int32) + frame.amin(0)[::step, ::step]
     count, total, squares = doubled.numel(), int(doubled.sum()), int((doubled * doubled).sum())
-    return (max(squares / count - (total / count) ** 2, 0.0)) ** 0.5 / 510.0
+    spread: float = (max(squares / count - (total / count) ** 2, 0.0)) ** 0.5 / 510.0
+    return spread
 
 
 def _whiten(frame: Tensor, below: int, light: UniformLevels, out: Tensor) -> None:
@@ -125,4 +126,5 @@ def _grain(frame: Tensor, tables: Tensor, light: UniformLevels, hue: UniformLeve
     turned = (pixels - mean).mul_(cosine).add_(mean)
     for channel, (after, before) in enumerate(((green, blue), (blue, red), (red, green))):
         turned[channel].add_((before - after).mul_(sine))
-    return turned.clamp_(0.0, 255.0).mul_(1.0 - fraction).add_(fraction.mul_(255.0))
+    whitened: Tensor = turned.clamp_(0.0, 255.0).mul_(1.0 - fraction).add_(fraction.mul_(255.0))
+    return whitened

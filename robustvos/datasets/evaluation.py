@@ -165,7 +165,7 @@ class VideoList(VideoSet):
         return self._open(self.names[index])
 
 
-class EvaluationVideos(Dataset):
+class EvaluationVideos(Dataset[Video | UnreadVideo]):
     """Every chosen video under every condition, condition by condition; frames and masks are read as they are asked for.
 
     Args:

@@ -88,7 +88,8 @@ def warp_frames(frames: Tensor, warp: Warp, size: int) -> Tensor:
             for image in images
         ]
         frames = torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).contiguous()
-    return resize(frames, [size, size], InterpolationMode.BICUBIC, antialias=True)
+    resized: Tensor = resize(frames, [size, size], InterpolationMode.BICUBIC, antialias=True)
+    return resized
 
 
 def warp_ids(ids: np.ndarray, warp: Warp, size: int) -> Tensor:
@@ -106,7 +107,8 @@ def warp_ids(ids: np.ndarray, warp: Warp, size: int) -> Tensor:
         height, width = ids.shape[-2:]
         matrix = warp.matrix((height, width))
         ids = np.stack([cv2.warpAffine(plane, matrix, (width, height), flags=cv2.INTER_NEAREST) for plane in ids])
-    return resize(torch.from_numpy(ids), [size, size], InterpolationMode.NEAREST_EXACT)
+    resized: Tensor = resize(torch.from_numpy(ids), [size, size], InterpolationMode.NEAREST_EXACT)
+    return resized
 
 
 def _size(frames: Tensor) -> tuple[int, int]:

@@ -54,7 +54,10 @@ def _jitter(frames: Tensor, strength: float, rng: torch.Generator) -> Tensor:
     if not strength:
         return frames
     brightness, contrast, saturation = (1 + strength * (2 * _uniform(rng) - 1) for _ in range(3))
-    return T.adjust_saturation(T.adjust_contrast(T.adjust_brightness(frames, brightness), contrast), saturation)
+    jittered: Tensor = T.adjust_saturation(
+        T.adjust_contrast(T.adjust_brightness(frames, brightness), contrast), saturation
+    )
+    return jittered
 
 
 def _uniform(rng: torch.Generator) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 
-class ResumableLoader(DataLoader):
+class ResumableLoader(DataLoader[Any]):
     """A ``DataLoader`` whose place in the epoch is stored in checkpoints.
 
     Lightning calls :meth:`state_dict` when it saves, and :meth:`load_state_dict` before it resumes an unfinished epoch.

@@ -72,7 +72,7 @@ class ShapesEvaluation(Evaluation):
         return {"frames": str(self.frames), "objects up to": str(self.objects), **chosen, **facts}
 
 
-class ShapesClips(Dataset):
+class ShapesClips(Dataset[Clip]):
     """Training clips ``first`` to ``first + count - 1``; item ``i`` depends on nothing but ``first + i`` and the seed.
 
     Raises:

@@ -68,7 +68,8 @@ def identity_of(
     flat |= _data_beside(config.get("data") or {}, look)
     if loop != "fit" and config.get(CHECKPOINT):
         flat[CHECKPOINT] = look(config[CHECKPOINT])
-    return json.loads(json.dumps({**flat, "robustvos": _version()}, default=str))
+    identity: dict[str, Any] = json.loads(json.dumps({**flat, "robustvos": _version()}, default=str))
+    return identity
 
 
 def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:

@@ -75,7 +75,8 @@ def mapping(node: Any, where: str) -> Mapping[str, Any]:
 
 def checked(node: Any, known: Sequence[str], where: str) -> Mapping[str, Any]:
     """The node, if it is a mapping of known fields; raises UnknownName."""
-    for name in mapping(node, where):
+    fields = mapping(node, where)
+    for name in fields:
         if name not in known:
             raise UnknownName.of(f"field of {where}", str(name), list(known))
-    return node
+    return fields

@@ -94,7 +94,8 @@ class Placement:
 
     def nearest_given(self) -> np.ndarray:
         """For each frame of the clip the index of the nearest frame given, the earlier of two."""
-        return np.abs(np.subtract.outer(np.arange(self.frames), np.asarray(self.taken))).argmin(1)
+        nearest: np.ndarray = np.abs(np.subtract.outer(np.arange(self.frames), np.asarray(self.taken))).argmin(1)
+        return nearest
 
     def check_size(self, seen: Sequence[int], wanted: tuple[int, int], where: str) -> None:
         """Raise BadMask unless an output has the size that the recipe says."""

@@ -51,7 +51,8 @@ class GuidedFeather(Matte):
         covariance = self._mean(guide * hard) - mean_guide * mean_hard
         slope = covariance / (self._mean(guide * guide) - mean_guide**2 + self.smoothness)
         offset = mean_hard - slope * mean_guide
-        return self._mean(slope) * guide + self._mean(offset)
+        matte: np.ndarray = self._mean(slope) * guide + self._mean(offset)
+        return matte
 
     def _mean(self, image: np.ndarray) -> np.ndarray:
         side = 2 * self.radius + 1
@@ -83,7 +84,7 @@ class KnownPlate(Matte):
             (marks != 255).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
         outside = cv2.distanceTransform((marks != 0).astype(np.uint8), cv2.DIST_L2, 5)
-        hard = (inside * self.dilate <= outside * self.erode).astype(np.float32)
+        hard: np.ndarray = (inside * self.dilate <= outside * self.erode).astype(np.float32)
         if not (marks == 255).any():
             return hard
         colours = np.zeros((int(nearest.max()) + 1, 3), np.float32)
@@ -93,7 +94,8 @@ class KnownPlate(Matte):
         whole = colours[nearest] - background
         length = (whole * whole).sum(-1)
         share = ((pixels.astype(np.float32) - background) * whole).sum(-1) / np.maximum(length, 1e-6)
-        return np.where(length > self.contrast**2, share, hard)
+        matte: np.ndarray = np.where(length > self.contrast**2, share, hard)
+        return matte
 
 
 class ClosedForm(Matte):
@@ -111,7 +113,10 @@ class ClosedForm(Matte):
         """See the base class."""
         if not (marks == 255).any() or not (marks == 0).any():  # nothing to interpolate between
             return (marks >= UNKNOWN).astype(np.float32)
-        return _pymatting().estimate_alpha_cf(pixels.astype(np.float64) / _LEVEL, marks.astype(np.float64) / _LEVEL)
+        matte: np.ndarray = _pymatting().estimate_alpha_cf(
+            pixels.astype(np.float64) / _LEVEL, marks.astype(np.float64) / _LEVEL
+        )
+        return matte
 
 
 def _pymatting() -> Any:

@@ -121,4 +121,5 @@ def _in_shadow(pixels: np.ndarray, plate: np.ndarray) -> np.ndarray:
     local = cv2.blur(common, (5, 5))
     deviation = np.sqrt(np.maximum(cv2.blur(common * common, (5, 5)) - local * local, 0.0))
     darkened = (common > _SHADOW[0]) & (common < _SHADOW[1])
-    return darkened & (spread < 0.06 + 0.1 * (1.0 - common)) & (deviation < _EVEN)
+    shadow: np.ndarray = darkened & (spread < 0.06 + 0.1 * (1.0 - common)) & (deviation < _EVEN)
+    return shadow

@@ -61,4 +61,5 @@ class VitMatte(Matte):
         with torch.inference_mode():
             alphas = self._model(**inputs).alphas
         height, width = marks.shape
-        return alphas[0, 0, :height, :width].float().cpu().numpy()
+        matte: np.ndarray = alphas[0, 0, :height, :width].float().cpu().numpy()
+        return matte

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,7 @@ class Align:
 
     def _candidates(
         self, packed: Mapping[str, tuple[int, PackedMasks]], a: str, b: str, step: int, fps: float
-    ) -> list[dict]:
+    ) -> list[dict[str, Any]]:
         (start_a, masks_a), (start_b, masks_b) = packed[a], packed[b]
         shifts, scores = overlap_scores(masks_a, masks_b)
         # The shift of whole shots: frame t of the first falls together with frame t - shift of the second.
@@ -152,7 +153,8 @@ def sample_step(root: Path, shot: str) -> int:
     from robustvos.files.stage import open_results
 
     fps = read_shots(root)[shot].fps
-    return max(1, round(fps / open_results(root, DISCOVER, complete=False).settings["fps"]))
+    step: int = max(1, round(fps / open_results(root, DISCOVER, complete=False).settings["fps"]))
+    return step
 
 
 def on_grid(track: Track, step: int, name: str = "objects") -> np.ndarray:

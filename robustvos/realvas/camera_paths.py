@@ -143,14 +143,16 @@ def _view(
     c, s = np.cos(roll), np.sin(roll)
     scale = np.array([[zoom * c, -zoom * s, centre[0]], [zoom * s, zoom * c, centre[1]], [0, 0, 1.0]])
     if not turned:
-        return scale @ np.array([[1, 0, -middle[0] - window[0]], [0, 1, -middle[1] - window[1]], [0, 0, 1.0]])
+        flat: Matrices = scale @ np.array([[1, 0, -middle[0] - window[0]], [0, 1, -middle[1] - window[1]], [0, 0, 1.0]])
+        return flat
     yaw, pitch = np.arctan2(window[0], length), np.arctan2(window[1], np.hypot(length, window[0]))
     turn_y = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
     turn_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
     camera = np.array([[length, 0, middle[0]], [0, length, middle[1]], [0, 0, 1.0]])
     onto = np.array([[length, 0, 0], [0, length, 0], [0, 0, 1.0]])
     matrix = scale @ onto @ turn_x @ turn_y @ np.linalg.inv(camera)
-    return matrix / matrix[2, 2]
+    scaled: Matrices = matrix / matrix[2, 2]
+    return scaled
 
 
 def _eased(frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -163,7 +165,8 @@ def _eased(frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
 def _zoom(frames: int, rng: np.random.Generator, most: float) -> NDArray[np.float64]:
     """``(T,)`` from 1 to a larger zoom, or back, evenly in its logarithm."""
     way = _eased(frames, rng) * np.log(rng.uniform(1 + 0.5 * (most - 1), most))
-    return np.exp(way if rng.random() < 0.5 else way[::-1])
+    zoom: NDArray[np.float64] = np.exp(way if rng.random() < 0.5 else way[::-1])
+    return zoom
 
 
 def _tremor(frames: int, rng: np.random.Generator, amplitude: float) -> NDArray[np.float64]:

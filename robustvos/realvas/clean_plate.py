@@ -135,7 +135,8 @@ def _where_better(
         better[label] = after[around].mean() < _OWNED_BY_PLATE * before[around].mean() or bool(
             after[ring].mean() < min(before[ring].mean(), _SEAMLESS * own)
         )
-    return better[labels]
+    chosen: np.ndarray = better[labels]
+    return chosen
 
 
 def remake(plate: np.ndarray, frames: Sequence[np.ndarray], use: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -161,7 +162,8 @@ def blend_seams(repaired: np.ndarray, plain: np.ndarray, where: np.ndarray, sigm
     """Fade from the repaired plate to the plain one over a few pixels outside ``where``."""
     weight = cv2.GaussianBlur(cv2.dilate(where.astype(np.float32), disc(sigma)), (0, 0), sigma)[..., None]
     weight = np.maximum(weight, where[..., None].astype(np.float32))
-    return (weight * repaired + (1 - weight) * plain).round().astype(np.uint8)
+    blended: np.ndarray = (weight * repaired + (1 - weight) * plain).round().astype(np.uint8)
+    return blended
 
 
 def _edges(picture: np.ndarray) -> np.ndarray:

@@ -260,12 +260,13 @@ class Clip:
 
     def _gain(self, t: int) -> np.ndarray:
         """From the exposure of the occluder's plate to that of the occludee's frame."""
-        gain = self.behind.gains[t]
+        gain: np.ndarray = self.behind.gains[t]
         if self.front.key == self.behind.key:
             return gain
         from robustvos.realvas.clean_plate import exposure_gain
 
-        return gain * exposure_gain(self.behind.small_plate, self.front.small_plate)
+        between: np.ndarray = gain * exposure_gain(self.behind.small_plate, self.front.small_plate)
+        return between
 
 
 def read_clips(root: Path, stages: Sequence[str] = (COMPOSITE,)) -> list[Result]:

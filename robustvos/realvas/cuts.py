@@ -43,7 +43,8 @@ def _histogram(frame: np.ndarray) -> np.ndarray:
     every = max(1, max(frame.shape[:2]) // _SIDE)
     small = np.ascontiguousarray(frame[::every, ::every])
     counts = cv2.calcHist([small], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3).ravel()
-    return counts / counts.sum()
+    shares: np.ndarray = counts / counts.sum()
+    return shares
 
 
 def _around(steps: list[float], t: int, reach: int = 5) -> float:

@@ -91,7 +91,8 @@ def refine_mask(mask: np.ndarray, nearness: np.ndarray, scene: np.ndarray) -> np
         return mask
     mean = float(nearness[mask].mean())
     behind = (nearness < mean) & (np.abs(nearness - scene) < np.abs(nearness - mean))
-    return mask & ~behind
+    refined: np.ndarray = mask & ~behind
+    return refined
 
 
 def _range_of(depth: Any, shot: Shot) -> float:

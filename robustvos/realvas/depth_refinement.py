@@ -76,7 +76,10 @@ def _at(plane: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 def _heat(nearness: np.ndarray) -> np.ndarray:
     low, high = np.quantile(nearness, [0.01, 0.99])
     scaled = np.clip((nearness - low) / max(1e-9, high - low), 0, 1)
-    return cv2.cvtColor(cv2.applyColorMap((255 * scaled).astype(np.uint8), cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB)
+    heat: np.ndarray = cv2.cvtColor(
+        cv2.applyColorMap((255 * scaled).astype(np.uint8), cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB
+    )
+    return heat
 
 
 def _tinted(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -52,7 +52,8 @@ def difference(frame: np.ndarray, plate: np.ndarray) -> np.ndarray:
         ``(H, W)`` float32, 0 to 255.
     """
     apart = cv2.absdiff(_smooth(frame), _smooth(plate))
-    return apart.max(axis=2).astype(np.float32)
+    largest: np.ndarray = apart.max(axis=2).astype(np.float32)
+    return largest
 
 
 def noise_map(pairs: list[tuple[np.ndarray, np.ndarray]], frames: list[np.ndarray], plate: np.ndarray) -> np.ndarray:
@@ -69,7 +70,8 @@ def noise_map(pairs: list[tuple[np.ndarray, np.ndarray]], frames: list[np.ndarra
     """
     steps = np.median(np.stack([cv2.absdiff(a, b).max(axis=2) for a, b in pairs]), axis=0)
     deviation = np.median(np.stack([cv2.absdiff(frame, plate).max(axis=2) for frame in frames]), axis=0)
-    return np.maximum(1.0, np.maximum(1.05 * steps, np.minimum(4.0, 1.48 * deviation))).astype(np.float32)
+    noise: np.ndarray = np.maximum(1.0, np.maximum(1.05 * steps, np.minimum(4.0, 1.48 * deviation))).astype(np.float32)
+    return noise
 
 
 def changed_regions(
@@ -150,7 +152,10 @@ def is_shadow(frame: np.ndarray, plate: np.ndarray) -> np.ndarray:
     darker = (mean > _SHADOW_RATIO[0]) & (mean < _SHADOW_RATIO[1]) & (spread < 0.06 + 0.1 * (1 - mean))
     core = darker & (texture < _SHADOW_TEXTURE)
     # The rim of a shadow, where it fades, is darker by a factor that changes: between two places where it does not.
-    return core | (darker & cv2.morphologyEx(core.astype(np.uint8), cv2.MORPH_CLOSE, disc(_RIM)).astype(bool))
+    shadow: np.ndarray = core | (
+        darker & cv2.morphologyEx(core.astype(np.uint8), cv2.MORPH_CLOSE, disc(_RIM)).astype(bool)
+    )
+    return shadow
 
 
 def effect_share(frame: np.ndarray, plate: np.ndarray, mask: np.ndarray) -> float:
@@ -189,7 +194,8 @@ def keep_components(mask: np.ndarray, *, touching: np.ndarray | None = None, min
     if touching is not None:
         kept &= np.bincount(labels[touching], minlength=count) > 0
     kept[0] = False
-    return kept[labels]
+    chosen: np.ndarray = kept[labels]
+    return chosen
 
 
 def _smooth(picture: np.ndarray) -> np.ndarray:

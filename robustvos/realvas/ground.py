@@ -60,7 +60,8 @@ def standing_of(track: Track, plate: np.ndarray) -> Standing:
 def _without_hops(rows: np.ndarray) -> np.ndarray:
     """The lowest contact of each frame's neighbours: a foot in the air is not where one stands."""
     padded = np.pad(rows, _HOP_SAMPLES, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * _HOP_SAMPLES + 1).max(axis=1)
+    lowest: np.ndarray = np.lib.stride_tricks.sliding_window_view(padded, 2 * _HOP_SAMPLES + 1).max(axis=1)
+    return lowest
 
 
 def _is_contact_hidden(track: Track, plate: np.ndarray, below: np.ndarray) -> bool:

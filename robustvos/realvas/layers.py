@@ -143,7 +143,7 @@ def composite(
 
 def _lit(under: np.ndarray, layer: Layer, gain: np.ndarray, shaded: np.ndarray | None) -> np.ndarray:
     """The scene under the effects of an occluder."""
-    lit = under * layer.ratio
+    lit: np.ndarray = under * layer.ratio
     alone = layer.picture * gain  # the scene under these effects alone
     # A reflection adds the light of what is reflected, and no more where something bright is already.
     lit = np.where(layer.ratio > 1, np.maximum(under, np.minimum(lit, alone)), lit)
@@ -151,9 +151,11 @@ def _lit(under: np.ndarray, layer: Layer, gain: np.ndarray, shaded: np.ndarray |
         return lit
     once = np.where(layer.ratio < 1, np.minimum(under, np.maximum(lit, alone)), lit)
     soft = cv2.GaussianBlur(shaded.astype(np.float32), (0, 0), _FEATHER)[..., None]
-    return lit + soft * (once - lit)
+    softened: np.ndarray = lit + soft * (once - lit)
+    return softened
 
 
 def lossy_alpha(layer: Layer) -> np.ndarray:
     """Object and effects as one opacity, ``(h, w)`` float32: what darkens becomes part of it, what brightens is lost."""
-    return np.maximum(layer.alpha, np.clip(1.0 - layer.ratio.mean(axis=2), 0.0, 1.0))
+    opacity: np.ndarray = np.maximum(layer.alpha, np.clip(1.0 - layer.ratio.mean(axis=2), 0.0, 1.0))
+    return opacity

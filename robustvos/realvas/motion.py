@@ -156,7 +156,7 @@ def follow_with(points: Any, pictures: Sequence[np.ndarray], masks: np.ndarray, 
     seeds = _seed(grey(pictures[0]), masks[0], count)
     queries = torch.from_numpy(np.concatenate([np.zeros((count, 1)), seeds], axis=1)).float()
     found = points.track(Pictures(pictures), queries)
-    paths = found.points.numpy().astype(np.float64)
+    paths: np.ndarray = found.points.numpy().astype(np.float64)
     for t in range(len(pictures)):
         paths[t, ~(found.visible[t].numpy() & _inside(masks[t], np.nan_to_num(paths[t])))] = np.nan
     return paths
@@ -187,7 +187,7 @@ def _seed(plane: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
 def _inside(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     height, width = mask.shape
     columns, rows = points.round().astype(int).T
-    valid = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    valid: np.ndarray = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     valid[valid] = mask[rows[valid], columns[valid]]
     return valid
 

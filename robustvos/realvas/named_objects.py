@@ -40,7 +40,8 @@ def detected_objects(found: Detections, changed: np.ndarray) -> np.ndarray:
         margin = _MARGIN * max(x1 - x0, y1 - y0)
         rows = slice(max(0, int(y0 - margin)), max(0, int(np.ceil(y1 + margin))))
         inside[rows, max(0, int(x0 - margin)) : max(0, int(np.ceil(x1 + margin)))] = True
-    return changed & inside
+    detected: np.ndarray = changed & inside
+    return detected
 
 
 def name_of(regions: Sequence[np.ndarray], found: Sequence[Detections]) -> str:

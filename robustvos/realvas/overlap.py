@@ -67,7 +67,7 @@ def overlap_areas(first: PackedMasks, second: PackedMasks, shift: int) -> np.nda
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(word):
+def _count(word: np.uint64) -> np.uint64:
     """Set bits of a uint64; LLVM makes one instruction of it."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -76,7 +76,7 @@ def _count(word):
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_boxes(words, boxes):
+def _find_boxes(words: np.ndarray, boxes: np.ndarray) -> None:
     frames, rows, columns = words.shape
     for t in range(frames):
         top, bottom, left, right = rows, 0, columns, 0
@@ -92,7 +92,9 @@ def _find_boxes(words, boxes):
 
 
 @numba.njit(cache=True, nogil=True)
-def _score(first, first_boxes, second, second_boxes, scores):
+def _score(
+    first: np.ndarray, first_boxes: np.ndarray, second: np.ndarray, second_boxes: np.ndarray, scores: np.ndarray
+) -> None:
     length, other = len(first), len(second)
     for index in range(len(scores)):
         shift = index - (other - 1)

@@ -12,7 +12,8 @@ ANALYSIS_SIDE = 480
 
 def to_array(frame: Tensor) -> np.ndarray:
     """``(3, H, W)`` uint8 as ``(H, W, 3)``."""
-    return cv2.merge([plane.numpy() for plane in frame])
+    picture: np.ndarray = cv2.merge([plane.numpy() for plane in frame])
+    return picture
 
 
 def shrink_factor(size: tuple[int, int], longest: int) -> float:
@@ -84,4 +85,5 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     """``(H, W)`` bool with everything set that no path of unset pixels joins to the border."""
     padded = np.pad(mask.astype(np.uint8), 1)
     cv2.floodFill(padded, None, (0, 0), 2)
-    return padded[1:-1, 1:-1] != 2
+    filled: np.ndarray = padded[1:-1, 1:-1] != 2
+    return filled

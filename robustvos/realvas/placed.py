@@ -130,7 +130,8 @@ class Pairing:
     @property
     def shares(self) -> np.ndarray:
         """``(T,)`` share of the occludee that is covered; 0 where it is not seen."""
-        return self.hidden / np.maximum(1, self.behind.areas)
+        shares: np.ndarray = self.hidden / np.maximum(1, self.behind.areas)
+        return shares
 
     def front_at(self, values: np.ndarray, empty: float | bool) -> np.ndarray:
         """Values of the occluder at the occludee's samples, ``empty`` where it is not in its track."""

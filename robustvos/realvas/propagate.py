@@ -153,7 +153,8 @@ def split_at_full_size(frame: np.ndarray, plate: np.ndarray, region: np.ndarray,
     rim = cv2.dilate(obj.astype(np.uint8), disc(1.5 * factor)).astype(bool) & region
     outside = cv2.erode((region & ~obj).astype(np.uint8), disc(1.5 * factor)).astype(bool)
     effect = cv2.dilate(outside.astype(np.uint8), disc(2.5 * factor)).astype(bool)
-    return (obj & region) | (rim & ~effect)
+    whole: np.ndarray = (obj & region) | (rim & ~effect)
+    return whole
 
 
 class Guide:
@@ -241,7 +242,8 @@ class Guide:
         ends = (0, 1) if t < frames[0] else (-2, -1)
         centres = self._boxes[list(ends)].reshape(2, 2, 2).mean(axis=1) * self._shot.factor
         speed = (centres[1] - centres[0]) / (frames[ends[1]] - frames[ends[0]])
-        return speed * (t - frames[0] if t < frames[0] else t - frames[-1])
+        drift: np.ndarray = speed * (t - frames[0] if t < frames[0] else t - frames[-1])
+        return drift
 
 
 def joined(spans: Iterable[tuple[int, int]]) -> list[list[int]]:

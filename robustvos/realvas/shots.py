@@ -86,12 +86,14 @@ class Shot:
     @cached_property
     def noise(self) -> np.ndarray:
         """``(H, W)`` float32."""
-        return np.load(self.folder / NOISE).astype(np.float32)
+        noise: np.ndarray = np.load(self.folder / NOISE).astype(np.float32)
+        return noise
 
     @cached_property
     def gains(self) -> np.ndarray:
         """``(T, 3)`` float64: by what each frame is brighter than the plate."""
-        return np.load(self.folder / GAINS)
+        gains: np.ndarray = np.load(self.folder / GAINS)
+        return gains
 
     @cached_property
     def _frames(self) -> Frames:

@@ -72,7 +72,8 @@ def without_shadows(whole: np.ndarray, region: np.ndarray, frame: np.ndarray, pl
     hull = np.zeros(region.shape, np.uint8)
     if outlines:
         cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(outlines)), 1)
-    return whole & (hull.astype(bool) | ~is_shadow(frame, plate))
+    lit: np.ndarray = whole & (hull.astype(bool) | ~is_shadow(frame, plate))
+    return lit
 
 
 def _grab(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -> np.ndarray:
@@ -96,7 +97,8 @@ def _grab(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -
     if not found.any():
         return region.copy()
     if (found & ~shadow).sum() < _LEAST_KEPT * (region & ~shadow).sum():
-        return _without_colours(region & ~shadow) & region
+        by_edges: np.ndarray = _without_colours(region & ~shadow) & region
+        return by_edges
     found = without_hangers_on(found)
     largest = _largest_part(found)
     return with_windows(keep_components(found, min_area=round(_MIN_PART * largest)), apart, effect)
@@ -145,7 +147,8 @@ def without_hangers_on(mask: np.ndarray) -> np.ndarray:
     if not thick.any():
         return mask
     small = thick & ~keep_components(thick, min_area=round(_MIN_PART * _largest_part(thick)))
-    return mask & ~cv2.dilate(small.astype(np.uint8), disc(2)).astype(bool)
+    kept: np.ndarray = mask & ~cv2.dilate(small.astype(np.uint8), disc(2)).astype(bool)
+    return kept
 
 
 def same_texture(frame: np.ndarray, plate: np.ndarray) -> np.ndarray:
@@ -154,7 +157,8 @@ def same_texture(frame: np.ndarray, plate: np.ndarray) -> np.ndarray:
     (ax, ay), (bx, by) = ((cv2.Sobel(p, cv2.CV_32F, 1, 0) / 4, cv2.Sobel(p, cv2.CV_32F, 0, 1) / 4) for p in planes)
     window = (_TEXTURE_WINDOW, _TEXTURE_WINDOW)
     cross, own, other = (cv2.blur(v, window) for v in (ax * bx + ay * by, ax * ax + ay * ay, bx * bx + by * by))
-    return (other > _PLAIN) & (cross > _SAME_TEXTURE * np.sqrt(np.maximum(own * other, 1e-6)))
+    same: np.ndarray = (other > _PLAIN) & (cross > _SAME_TEXTURE * np.sqrt(np.maximum(own * other, 1e-6)))
+    return same
 
 
 def _largest_part(mask: np.ndarray) -> int:

@@ -35,7 +35,8 @@ class Track:
     @property
     def clean(self) -> np.ndarray:
         """``(K,)`` bool: frames in which the object is whole and alone."""
-        return ~(self.merged | self.border)
+        clean: np.ndarray = ~(self.merged | self.border)
+        return clean
 
 
 def write_track(track: Track, path: Path) -> None:

@@ -169,7 +169,8 @@ def _clean_starts(pairing: Pairing, run: Window, peak: int) -> np.ndarray:
     """Samples before the peak at which the occludee is whole and uncovered."""
     clean = (pairing.shares <= CLEAN_SHARE) & ~pairing.behind.border & (pairing.behind.areas > 0)
     inside = np.arange(len(clean))
-    return inside[clean & (inside >= run.start) & (inside < min(peak, run.stop))]
+    starts: np.ndarray = inside[clean & (inside >= run.start) & (inside < min(peak, run.stop))]
+    return starts
 
 
 def _run_around(flags: np.ndarray, at: int) -> Window:

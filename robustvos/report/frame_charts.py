@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from robustvos.conditions import CLEAN
 from robustvos.evaluation.frame_means import FrameMeans, bin_width, difference_points, frame_means, score_points
@@ -130,7 +131,7 @@ def _extent(means: FrameMeans, banded: bool) -> list[float]:
 
 def _line(name: str, means: FrameMeans, piece: Sequence[int], x: svg.Axis, y: svg.Axis, slot: int) -> str:
     points = [(x(means.frames[i]), y(100 * means.mean[i])) for i in piece]
-    tip = f"<title>{svg.escape(name)}</title>"
+    tip = f"<title>{escape(name)}</title>"
     if len(points) == 1:
         ((left, top),) = points
         return f'<circle cx="{left:.1f}" cy="{top:.1f}" r="2.5" style="fill:{svg.colour(slot)}">{tip}</circle>'

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from robustvos.conditions import CLEAN
-from robustvos.evaluation.aggregate import paired_records
+from robustvos.evaluation.aggregate import Estimate, paired_records
 from robustvos.evaluation.records import ObjectScore
-from robustvos.evaluation.results import Estimate, RunRecord
+from robustvos.evaluation.results import RunRecord
 from robustvos.report.compare import averaged_over, averaging_of, cell_of, difference_cell, mean_cell
 from robustvos.report.published import Published, published_for
 from robustvos.report.sections import Section, reference_of

@@ -45,7 +45,8 @@ class AirNet(Restorer):
 
     def enhance(self, images: Tensor) -> Tensor:
         """Run the network."""
-        return self.network(images)
+        restored: Tensor = self.network(images)
+        return restored
 
 
 class AirNetwork(nn.Module):
@@ -58,7 +59,8 @@ class AirNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Describe the degradation, then restore."""
-        return self.R(images, self.get_submodule("E.E.encoder_q")(images))
+        restored: Tensor = self.R(images, self.get_submodule("E.E.encoder_q")(images))
+        return restored
 
 
 class DegradationEncoder(nn.Module):
@@ -75,7 +77,8 @@ class DegradationEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The features that the restorer reads."""
-        return self.E_pre(images)
+        features: Tensor = self.E_pre(images)
+        return features
 
 
 class _Residual(nn.Module):
@@ -106,7 +109,8 @@ class GuidedRestorer(nn.Module):
     def forward(self, images: Tensor, degradation: Tensor) -> Tensor:
         """Restore."""
         x = self.head(images)
-        return self.tail(x + _chain(self.body, x, degradation))
+        restored: Tensor = self.tail(x + _chain(self.body, x, degradation))
+        return restored
 
 
 class _Group(nn.Module):
@@ -128,7 +132,8 @@ class _Block(nn.Module):
         y = F.leaky_relu(self.dgm1(x, degradation), _SLOPE)
         y = F.leaky_relu(self.conv1(y), _SLOPE)
         y = F.leaky_relu(self.dgm2(y, degradation), _SLOPE)
-        return x + self.conv2(y)
+        refined: Tensor = x + self.conv2(y)
+        return refined
 
 
 class Guidance(nn.Module):
@@ -142,7 +147,8 @@ class Guidance(nn.Module):
     def forward(self, x: Tensor, degradation: Tensor) -> Tensor:
         """``(B, 64, H, W)`` twice to ``(B, 64, H, W)``."""
         modulated = x * self.sft["conv_gamma"](degradation) + self.sft["conv_beta"](degradation)
-        return x + self.dcn(x, degradation) + modulated
+        guided: Tensor = x + self.dcn(x, degradation) + modulated
+        return guided
 
 
 class _DeformedConv(nn.Module):
@@ -154,14 +160,16 @@ class _DeformedConv(nn.Module):
 
     def forward(self, x: Tensor, degradation: Tensor) -> Tensor:
         offset, mask = self.conv_offset_mask(torch.cat([x, degradation], dim=1)).split([2 * _POINTS, _POINTS], dim=1)
-        return deform_conv2d(x, offset, self.weight, padding=1, mask=mask.sigmoid())
+        deformed: Tensor = deform_conv2d(x, offset, self.weight, padding=1, mask=mask.sigmoid())
+        return deformed
 
 
 def _chain(body: nn.ModuleList, x: Tensor, degradation: Tensor) -> Tensor:
     """All parts but the last, which is a plain convolution, are guided."""
     for part in list(body)[:-1]:
         x = part(x, degradation)
-    return body[-1](x)
+    last: Tensor = body[-1](x)
+    return last
 
 
 def _conv(channels: int, out: int) -> nn.Conv2d:

@@ -64,4 +64,5 @@ class Spandrel(Restorer):
 
     def enhance(self, images: Tensor) -> Tensor:
         """Run the network."""
-        return self._run(images)
+        restored: Tensor = self._run(images)
+        return restored

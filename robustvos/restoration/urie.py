@@ -46,7 +46,8 @@ class URIE(Restorer):
 
     def enhance(self, images: Tensor) -> Tensor:
         """Normalise as for ImageNet, restore, and back."""
-        return self.network((images - self.mean) / self.deviation) * self.deviation + self.mean
+        restored: Tensor = self.network((images - self.mean) / self.deviation)
+        return restored * self.deviation + self.mean
 
 
 class SelectiveUNet(nn.Module):
@@ -66,7 +67,8 @@ class SelectiveUNet(nn.Module):
         whole = self.down1(images)
         half = self.down2(whole)
         quarter = self.down3(half)
-        return images + self.up3(self.up2(whole, self.up1(half, quarter)))
+        restored: Tensor = images + self.up3(self.up2(whole, self.up1(half, quarter)))
+        return restored
 
 
 class _Down(nn.Module):
@@ -75,7 +77,8 @@ class _Down(nn.Module):
         self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), SelectiveConv(channels, out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.maxpool_conv(x)
+        features: Tensor = self.maxpool_conv(x)
+        return features
 
 
 class _Up(nn.Module):
@@ -85,7 +88,8 @@ class _Up(nn.Module):
 
     def forward(self, skip: Tensor, x: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-        return self.conv(torch.cat([skip, x], dim=1))
+        features: Tensor = self.conv(torch.cat([skip, x], dim=1))
+        return features
 
 
 class SelectiveConv(nn.Module):
@@ -103,7 +107,8 @@ class SelectiveConv(nn.Module):
         batch = self.conv1(F.leaky_relu(self.BN(x), _SLOPE))
         instance = self.conv2(F.leaky_relu(F.instance_norm(x), _SLOPE))
         share = F.interpolate(self.selector(batch + instance), size=x.shape[-2:], mode="nearest")
-        return share * batch + (1 - share) * instance
+        mixed: Tensor = share * batch + (1 - share) * instance
+        return mixed
 
 
 class _Selector(nn.Module):

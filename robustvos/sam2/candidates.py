@@ -90,7 +90,8 @@ def pointers_of(model: Any, tokens: Tensor, presence: Tensor) -> Tensor:
     there = there[:, :, None]
     if model.fixed_no_obj_ptr:
         pointers = there * pointers
-    return pointers + (1 - there) * model.no_obj_ptr
+    filled: Tensor = pointers + (1 - there) * model.no_obj_ptr
+    return filled
 
 
 @contextmanager

@@ -71,7 +71,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         )
     if all(name.startswith(HOST_PREFIX) for name in content):
         content = {name.removeprefix(HOST_PREFIX): tensor for name, tensor in content.items()}
-    return content
+    state: dict[str, Tensor] = content
+    return state
 
 
 def load_exactly(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:

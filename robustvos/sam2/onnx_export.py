@@ -148,7 +148,7 @@ def _rotary_attention(
 
 def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Pairs of channels ``(..., N, C)`` turned by the angles ``(N, C / 2)``."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = torch.unflatten(x, -1, (-1, 2)).unbind(-1)
     return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
 
 

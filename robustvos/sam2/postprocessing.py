@@ -91,4 +91,5 @@ def _small_regions(region: np.ndarray, max_area: int) -> np.ndarray:
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
     small = statistics[:, cv2.CC_STAT_AREA] <= max_area
     small[0] = False  # label 0 is everything outside the regions
-    return small[labels]
+    chosen: np.ndarray = small[labels]
+    return chosen

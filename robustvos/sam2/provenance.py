@@ -173,10 +173,12 @@ def read_adapter(path: Path, base: Provenance, adapter: Adapter) -> dict[str, Te
         return state
     content = _read_run(path)
     if is_release(content):
-        return content["model"]
+        released: dict[str, Tensor] = content["model"]
+        return released
     base.check(content.get("base"))
     check_settings(adapter, content.get("adapter"))
-    return content.get("state_dict", {})
+    trained: dict[str, Tensor] = content.get("state_dict", {})
+    return trained
 
 
 def is_release(content: Mapping[str, Any]) -> bool:

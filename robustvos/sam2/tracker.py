@@ -309,7 +309,8 @@ class Tracker:
             raise ValueError(f"the model's weights are {dtype}; keep them float32 and track under torch.autocast")
 
     def _device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
 
 def track(model: Any, frames: Iterable[Tensor], prompts: Iterable[Prompt], **options: Any) -> Iterator[TrackedFrame]:

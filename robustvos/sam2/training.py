@@ -51,7 +51,7 @@ def training_input(batch: ClipBatch, image_size: int) -> TrainingInput:
 
 def resize_targets(masks: Tensor, image_size: int) -> Tensor:
     """``(T, N, H, W)`` bool -> ``(T, N, S, S)`` bool, as mask prompts are resized; thin objects do not vanish."""
-    return resize_masks(masks.flatten(0, 1), image_size).unflatten(0, masks.shape[:2])
+    return torch.unflatten(resize_masks(masks.flatten(0, 1), image_size), 0, masks.shape[:2])
 
 
 def forward_clips(model: Any, batch: TrainingInput, seed: int) -> list[dict[str, Any]]:
@@ -68,7 +68,8 @@ def forward_clips(model: Any, batch: TrainingInput, seed: int) -> list[dict[str,
     """
     model.rng = np.random.default_rng(seed)
     with _at_most(model, batch.promptable_frames):
-        return model(batch)
+        outputs: list[dict[str, Any]] = model(batch)
+        return outputs
 
 
 @contextmanager

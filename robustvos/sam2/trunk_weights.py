@@ -73,7 +73,8 @@ def matched(own: dict[str, Tensor], state: dict[str, Tensor], origin: str) -> di
 
 def _fetched(trunk: TimmTrunk) -> dict[str, Tensor]:
     try:
-        return TimmTrunk(trunk.name, trunk.image_size, pretrained=True).body.state_dict()
+        state: dict[str, Tensor] = TimmTrunk(trunk.name, trunk.image_size, pretrained=True).body.state_dict()
+        return state
     except Exception as error:  # of whatever kind the network or the Hub raises
         reason = " ".join(str(error).split())[:120]
         raise CheckpointNotFound(

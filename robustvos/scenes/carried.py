@@ -166,7 +166,8 @@ def _outline(rng: np.random.Generator, half: tuple[float, float]) -> Numbers:
     """A random outline, stretched to fit its container: half its width and height are ``half``."""
     points = freeze(random_outline(rng)).body.astype(np.float64)
     points = points - (points.min(0) + points.max(0)) / 2
-    return points * half / np.abs(points).max(0)
+    outline: Numbers = points * half / np.abs(points).max(0)
+    return outline
 
 
 def _hand(spec: CarriedSpec, lens: Pinhole, rng: np.random.Generator) -> Actor:

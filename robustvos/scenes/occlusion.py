@@ -133,7 +133,10 @@ def _hops(frames: int, rng: np.random.Generator, radius: float) -> Points:
     if rng.random() < 0.5:
         return np.zeros(frames, np.float32)
     period = rng.uniform(8, 16)
-    return (radius * rng.uniform(0.3, 0.9) * np.abs(np.sin(np.pi * np.arange(frames) / period))).astype(np.float32)
+    height: Points = (radius * rng.uniform(0.3, 0.9) * np.abs(np.sin(np.pi * np.arange(frames) / period))).astype(
+        np.float32
+    )
+    return height
 
 
 def _mirror(path: Points, width: int) -> Points:

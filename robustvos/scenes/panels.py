@@ -96,4 +96,5 @@ def board_texture(rng: np.random.Generator, height: float, width: float) -> NDAr
     inner = np.zeros((rows, columns), np.float32)
     inner[rim:-rim, rim:-rim] = 1
     gain = 0.6 + 0.4 * inner
-    return np.clip(image * gain[..., None], 0, 255).astype(np.uint8)
+    board: NDArray[np.uint8] = np.clip(image * gain[..., None], 0, 255).astype(np.uint8)
+    return board

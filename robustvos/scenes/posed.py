@@ -40,7 +40,10 @@ class Pinhole:
         turned = points @ turn(x=self.pitch).T
         height, width = self.size
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
-        return (self.focal * turned[..., :2] / np.maximum(turned[..., 2:], _NEAREST) + middle).astype(np.float32)
+        pixels: Points = (self.focal * turned[..., :2] / np.maximum(turned[..., 2:], _NEAREST) + middle).astype(
+            np.float32
+        )
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Poses:
     def place(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points ``(P, 3)`` of the thing, or ``(T, P, 3)`` if they move in it, in space: ``(T, P, 3)``."""
         local = np.broadcast_to(points, (len(self.position), *points.shape[-2:]))
-        return np.einsum("tij,tpj->tpi", self.rotation, local) + self.position[:, None]
+        placed: NDArray[np.float64] = np.einsum("tij,tpj->tpi", self.rotation, local) + self.position[:, None]
+        return placed
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ def printed_texture(rng: np.random.Generator, height: int, width: int) -> NDArra
             cv2.rectangle(image, (x, y), (x + w, y + h), colour, -1, cv2.LINE_AA)
         else:
             cv2.ellipse(image, (x, y), (w, h), float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
-    return cv2.GaussianBlur(image, (3, 3), 0.6)
+    printed: NDArray[np.uint8] = cv2.GaussianBlur(image, (3, 3), 0.6)
+    return printed
 
 
 def _cross(a: Points, b: Points) -> NDArray[np.float32]:

@@ -183,7 +183,9 @@ def silhouette(
     return alpha
 
 
-def _paint(canvas: NDArray[np.float32], alpha: NDArray[np.uint8], layer: Layer, camera: NDArray, t: int) -> None:
+def _paint(
+    canvas: NDArray[np.float32], alpha: NDArray[np.uint8], layer: Layer, camera: NDArray[np.float32], t: int
+) -> None:
     """Blend the layer's texture, moving with it, into its bounding box on ``canvas``."""
     x, y, w, h = cv2.boundingRect(alpha)
     if w == 0:
@@ -240,7 +242,7 @@ def _camera_path(spec: SceneSpec, rng: np.random.Generator) -> NDArray[np.float3
     return np.clip(path, -limit, limit)
 
 
-def draw_background(background: NDArray[np.uint8], camera: NDArray, spec: SceneSpec) -> NDArray[np.float32]:
+def draw_background(background: NDArray[np.uint8], camera: NDArray[np.float32], spec: SceneSpec) -> NDArray[np.float32]:
     """The part of ``background`` that a camera shifted by ``camera`` pixels sees; ``(H, W, 3)`` float32, 0 to 255."""
     height, width = spec.size
     offset = camera - (_MARGIN * width, _MARGIN * height)
@@ -259,4 +261,5 @@ def random_light(spec: SceneSpec, rng: np.random.Generator) -> NDArray[np.float3
     slope = (x / width - 0.5) * np.cos(direction) + (y / height - 0.5) * np.sin(direction)
     still = (1 + rng.uniform(0, 0.35) * slope)[..., None] * rng.uniform(0.9, 1.1, 3)
     change = np.exp(smooth_series(rng, spec.frames, 0.1)) * rng.uniform(0.75, 1.15)
-    return (change[:, None, None, None] * still).astype(np.float32)
+    light: NDArray[np.float32] = (change[:, None, None, None] * still).astype(np.float32)
+    return light

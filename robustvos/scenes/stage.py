@@ -170,7 +170,8 @@ def eased_path(frames: int, times: Sequence[float], points: Sequence[Sequence[fl
     leg = np.clip(np.searchsorted(times, now, side="right") - 1, 0, len(times) - 2)
     begin, end = np.asarray(times)[leg], np.asarray(times)[leg + 1]
     u = np.clip((now - begin) / np.maximum(end - begin, 1e-9), 0, 1)[:, None]
-    return (stations[leg] + u * u * (3 - 2 * u) * (stations[leg + 1] - stations[leg])).astype(np.float32)
+    path: Points = (stations[leg] + u * u * (3 - 2 * u) * (stations[leg + 1] - stations[leg])).astype(np.float32)
+    return path
 
 
 def _union(alphas: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -203,7 +204,8 @@ def _random_room(scene: SceneSpec, floor: float, rng: np.random.Generator) -> ND
 
 def _calm(image: NDArray[np.uint8], contrast: float) -> NDArray[np.float32]:
     mean = image.mean((0, 1), dtype=np.float32)
-    return (mean + np.float32(contrast) * (image - mean)).astype(np.float32)
+    calm: NDArray[np.float32] = (mean + np.float32(contrast) * (image - mean)).astype(np.float32)
+    return calm
 
 
 def _cast_shadow(canvas: NDArray[np.float32], alpha: NDArray[np.uint8], floor: float) -> None:

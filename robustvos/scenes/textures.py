@@ -49,7 +49,9 @@ def stripes(rng: np.random.Generator, height: int, width: int) -> Field:
     angle, period = rng.uniform(0, np.pi), rng.uniform(0.06, 0.3) * max(height, width)
     bend = smooth_noise(rng, height, width) * rng.uniform(0, 0.8) * period
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle) + bend) / period)
-    return (wave > 0).astype(np.float32) if rng.random() < 0.4 else (0.5 + 0.5 * wave).astype(np.float32)
+    square = rng.random() < 0.4
+    field: Field = (wave > 0).astype(np.float32) if square else (0.5 + 0.5 * wave).astype(np.float32)
+    return field
 
 
 def checks(rng: np.random.Generator, height: int, width: int) -> Field:
@@ -57,7 +59,8 @@ def checks(rng: np.random.Generator, height: int, width: int) -> Field:
     y, x = _grid(height, width)
     angle, side = rng.uniform(0, np.pi / 2), rng.uniform(0.06, 0.2) * max(height, width)
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    return ((np.floor(u / side) + np.floor(v / side)) % 2).astype(np.float32)
+    field: Field = ((np.floor(u / side) + np.floor(v / side)) % 2).astype(np.float32)
+    return field
 
 
 def dots(rng: np.random.Generator, height: int, width: int) -> Field:
@@ -76,7 +79,8 @@ def patches(rng: np.random.Generator, height: int, width: int) -> Field:
     y, x = _grid(height, width)
     centres = rng.uniform(0, 1, (count, 2)) * (height, width)
     distance = (y[..., None] - centres[:, 0]) ** 2 + (x[..., None] - centres[:, 1]) ** 2
-    return rng.random(count, np.float32)[distance.argmin(-1)]
+    field: Field = rng.random(count, np.float32)[distance.argmin(-1)]
+    return field
 
 
 PATTERNS: tuple[Callable[[np.random.Generator, int, int], Field], ...] = (

@@ -80,7 +80,7 @@ class AmodalTraining:
             raise UserError(f"{self.share:g} of a pool of {self.pool} clips is none; take more")
 
 
-class AmodalClips(Dataset):
+class AmodalClips(Dataset[Clip]):
     """Training clips ``first`` to ``first + count - 1``; item ``i`` depends on ``first + i``, seed and footage alone.
 
     Args:

@@ -40,4 +40,5 @@ def hiding_window(
     fitting = whole[whole + steps[-1] <= last] if (whole + steps[-1] <= last).any() else whole[:1]
     worth = [start for start in fitting if (hidden[np.minimum(start + steps, last)] > _WORTH).mean() >= _SHARE]
     start = rng.choice(worth if worth else fitting)
-    return np.minimum(start + steps, last)
+    frames: NDArray[np.int64] = np.minimum(start + steps, last)
+    return frames

@@ -87,7 +87,8 @@ def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         centre = about + rng.uniform(-0.25, 0.25, 2) * (width, height)
     reach = np.array([1 - width, 1 - height]) / 2
     x0, y0 = np.clip(centre, -reach, reach)
-    return mirror @ stretch(1 / width, 1 / height) @ shift(-x0, -y0)
+    crop: np.ndarray = mirror @ stretch(1 / width, 1 / height) @ shift(-x0, -y0)
+    return crop
 
 
 def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer | None:

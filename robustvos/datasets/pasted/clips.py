@@ -35,7 +35,7 @@ class PastedClip:
     kind: str
 
 
-class MixedClips(Dataset):
+class MixedClips(Dataset[Clip]):
     """Clips ``first`` to ``first + count - 1`` of a recipe; item ``i`` depends on ``first + i``, seed and footage alone.
 
     Args:

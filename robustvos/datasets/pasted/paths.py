@@ -73,7 +73,8 @@ def way_out(rng: np.random.Generator, frames: int, distance: float) -> np.ndarra
     out = np.clip((time - leaves) / takes, 0, 1) - np.clip((time - leaves - takes - stays) / takes, 0, 1)
     out = out * out * (3 - 2 * out)
     angle = rng.uniform(0, 2 * np.pi)
-    return distance * out[:, None] * np.array([np.cos(angle), np.sin(angle)])
+    path: np.ndarray = distance * out[:, None] * np.array([np.cos(angle), np.sin(angle)])
+    return path
 
 
 def shift(x: float, y: float) -> np.ndarray:
@@ -95,4 +96,5 @@ def pixel_map(matrix: np.ndarray, source: tuple[int, int], size: int) -> np.ndar
     height, width = source
     into = np.array([[1 / width, 0, 0.5 / width - 0.5], [0, 1 / height, 0.5 / height - 0.5], [0, 0, 1]])
     back = np.array([[size, 0, size / 2 - 0.5], [0, size, size / 2 - 0.5], [0, 0, 1]])
-    return (back @ matrix @ into)[:2]
+    onto_pixels: np.ndarray = (back @ matrix @ into)[:2]
+    return onto_pixels

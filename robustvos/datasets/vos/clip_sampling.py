@@ -123,7 +123,7 @@ class ClipSampler:
         return [i for i in range(max(0, ends)) if record.annotation_paths[usable[i]] is not None]
 
 
-class EpochSampler(DistributedSampler):
+class EpochSampler(DistributedSampler[int]):
     """Numbers that no other epoch has: ``epoch * len(dataset)`` and those that follow, dealt out to the processes.
 
     Lightning tells it the epoch, and leaves it alone where it would put a sampler of its own.

@@ -67,7 +67,7 @@ class TrainingClips:
         return max(1, self.frames_per_batch // self.frames)
 
 
-class VosClips(Dataset):
+class VosClips(Dataset[Clip]):
     """Training clips by number: clip ``n`` is clip ``n % len`` of epoch ``n // len``.
 
     An item depends on its number, the seed and the files alone. Frames are corrupted at their native size, as in

@@ -40,7 +40,8 @@ def clips(src: Path) -> Iterator[ForeignClip]:
 
 
 def _visible(frames: list[Path], number: int, t: int) -> np.ndarray:
-    return _ids(frames[t]) == number
+    visible: np.ndarray = _ids(frames[t]) == number
+    return visible
 
 
 def _whole(frames: list[Path], folder: Path, t: int) -> np.ndarray:
