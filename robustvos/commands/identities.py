@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-import cli
+from robustvos.commands.loop import run_loop
 from robustvos.commands.messages import one_line, user_error_in
 from robustvos.commands.requirements import run_identity
 from robustvos.experiments.identity import digest_of
@@ -30,7 +30,7 @@ def _answer(argv: list[str], checkpoint: str | None, digest: Any) -> dict[str, A
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
-            cli.command(argv[0])([*argv, "--print_config"])
+            run_loop([*argv, "--print_config"])
     except SystemExit:
         config = yaml.safe_load(said.getvalue())
         return {"identity": run_identity({**config, "ckpt_path": checkpoint}, argv[0], digest)}

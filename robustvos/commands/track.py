@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from robustvos.commands.mask_format import MaskFormat
 from robustvos.commands.tool import run_tool
 from robustvos.errors import BadPrompt, UserError
 from robustvos.files.naming import printable
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from robustvos.video.frames import Frames
     from robustvos.video.live import LiveFrames
 
-Format = Literal["png", "coco_rle", "ytvos"]
-"""Of masks: indexed PNGs, run-length codes in one JSON, a tree in YouTube-VOS's layout."""
 _MODEL, _BASE = "sam2", "small"  # without a checkpoint
 
 
@@ -34,7 +33,7 @@ def track(
     frame: int = 0,
     prompts: Path | None = None,
     backwards: bool = False,
-    format: Format = "png",
+    format: MaskFormat = "png",
     compare: str | None = None,
     limit: int | None = None,
     model: str | None = None,

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 from typing_extensions import Self
 
-from robustvos.commands.track import Format
+from robustvos.commands.mask_format import MaskFormat
 from robustvos.drawing.draw import side_by_side
 from robustvos.drawing.tracked import tracked_overlay
 from robustvos.files.atomic import atomic_write_text
@@ -122,7 +122,7 @@ class CocoMasks:
         atomic_write_text(self.path, json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def mask_writer(kind: Format, out: Path, video: str) -> MaskWriter:
+def mask_writer(kind: MaskFormat, out: Path, video: str) -> MaskWriter:
     """What writes masks in a form, beneath ``out``; ``video`` is the video's name."""
     if kind == "png":
         return PngMasks(out / MASKS_OF[kind])
@@ -138,7 +138,7 @@ class Results:
         video: Name of the video.
     """
 
-    def __init__(self, out: Path, kind: Format, video: str) -> None:
+    def __init__(self, out: Path, kind: MaskFormat, video: str) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self._masks, self._scores = mask_writer(kind, out, video), ScoreWriter(out / SCORES)
 

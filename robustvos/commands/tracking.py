@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustvos.commands.track import Format
+from robustvos.commands.mask_format import MaskFormat
 from robustvos.commands.track_follow import Follower
 from robustvos.commands.track_outputs import Pictures, Results
 from robustvos.commands.track_prompts import Prompts
@@ -112,7 +112,7 @@ def stream(
     limit: int | None,
     followers: Sequence[Follower],
     out: Path,
-    kind: Format,
+    kind: MaskFormat,
     name: str,
     overlay: bool,
 ) -> int:
