@@ -122,6 +122,8 @@ class Prompt:
             raise BadPrompt(f"{where}: every point needs one label (1 inside, 0 outside)")
         if self.box is not None:
             x0, y0, x1, y1 = (float(v) for v in self.box)
+            if not bool(self.box.isfinite().all()):
+                raise BadPrompt(f"{where}: box {x0:g},{y0:g},{x1:g},{y1:g} holds something that is no number")
             if not (x1 > x0 and y1 > y0):
                 raise BadPrompt(f"{where}: box {x0:g},{y0:g},{x1:g},{y1:g} has no area; order is x0,y0,x1,y1")
 

@@ -56,7 +56,7 @@ def test_prompts_of_each_kind_are_taken(good):
         ({"labels": LABEL, "box": BOX}, "one label"),
         ({"points": POINT, "labels": torch.tensor([1, 0])}, "one label"),
         ({"box": torch.tensor([3.0, 1.0, 3.0, 2.0])}, "has no area"),
-        ({"box": torch.tensor([0.0, float("nan"), 3.0, 2.0])}, "has no area"),
+        ({"box": torch.tensor([0.0, float("nan"), 3.0, 2.0])}, "no number"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
