@@ -97,8 +97,7 @@ class Import:
 def imports_of(path: Path, source: str | None = None) -> Iterator[Import]:
     """Every import of a file, also inside functions; ``from a import b`` counts as ``a.b``."""
     tree = ast.parse(path.read_text(encoding="utf-8") if source is None else source)
-    inside = {id(n) for f in ast.walk(tree) if _is_run_later(f) for n in ast.walk(f)}
-    for node in ast.walk(tree):
+    for node, later in _statements(tree, False):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -106,18 +105,33 @@ def imports_of(path: Path, source: str | None = None) -> Iterator[Import]:
             assert node.level == 0, f"{path}:{node.lineno} imports relatively"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            yield Import(path, node.lineno, name, id(node) not in inside)
+            yield Import(path, node.lineno, name, not later)
 
 
 def dynamic_imports_of(path: Path, source: str | None = None) -> Iterator[str]:
     """Calls that import by name, as ``path:line imports NAME``; a name that is not written there is ``?``."""
-    tree = ast.parse(path.read_text(encoding="utf-8") if source is None else source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in DYNAMIC:
+    content = path.read_text(encoding="utf-8") if source is None else source
+    if not any(name in content for name in DYNAMIC):  # most files: parsing takes longer
+        return
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Call) and _called(node) in DYNAMIC:
             text = ast.unparse(node.args[0]) if node.args else "?"
             written = bool(node.args) and isinstance(node.args[0], ast.Constant | ast.JoinedStr | ast.BinOp)
             if written or path.relative_to(ROOT).as_posix() not in MAY_BE_DYNAMIC:
                 yield f"{path.relative_to(ROOT)}:{node.lineno} imports {text}"
+
+
+def _called(node: ast.Call) -> str | None:
+    """The last name of what is called: ``b`` of ``a.b()``."""
+    return getattr(node.func, "attr", getattr(node.func, "id", None))
+
+
+def _statements(of: ast.AST, later: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Every statement, and whether it is run later or never; expressions, most of a tree, are passed by."""
+    for node in ast.iter_child_nodes(of):
+        if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            yield node, later
+            yield from _statements(node, later or _is_run_later(node))
 
 
 def _is_run_later(node: ast.AST) -> bool:
