@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -56,6 +58,16 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         return Answer(code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forking() -> ModuleType:
+    """``forking.py`` beside this file; tests are no package."""
+    spec = importlib.util.spec_from_file_location("forking", Path(__file__).with_name("forking.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

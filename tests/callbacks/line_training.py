@@ -1,12 +1,8 @@
-"""A training of a linear layer, in a fork of the process: real loops, loaders, checkpoints, logs and signals, no imports."""
+"""A training of a linear layer, for a fork of the process: real loops, loaders, checkpoints, logs and signals, no imports."""
 
 from __future__ import annotations
 
 import os
-import select
-import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +13,11 @@ from torch import nn
 from callbacks import Checkpoints, ExactResumption, FiniteLoss, InterruptionSaver
 from lightning_modules import AtomicCheckpointIO, RunLogger
 from lightning_modules.optimisation import Optimisation, adamw_with_cosine
-from robustvos.commands.messages import exit_code, quieten, saying_how_to_go_on
+from robustvos.commands.messages import saying_how_to_go_on
 from robustvos.datasets.resumable import ResumableLoader
 from robustvos.seeding import generator
 
 BATCHES = 4
-_TRIES, _BEGINS_WITHIN_S = 5, 30.0
 
 
 class Line(L.LightningModule):
@@ -108,45 +103,3 @@ def train(
 def newest(run: Path, *names: str) -> Path | None:
     found = [path for name in names for path in run.glob(f"version_*/checkpoints/{name}")]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-
-
-def fork() -> int:
-    """``os.fork``, again where the child never begins: hooks that libraries run in it may wait without
-    end for what a thread of this process held (filelock 4.3.1's was seen to)."""
-    for _ in range(_TRIES):
-        begun, say = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.write(say, b"!")
-            os.close(begun)
-            os.close(say)
-            return 0
-        os.close(say)
-        ready, _, _ = select.select([begun], [], [], _BEGINS_WITHIN_S)
-        os.close(begun)
-        if ready:
-            return child
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    raise AssertionError(f"{_TRIES} forks in turn did not begin")
-
-
-def forked(folder: Path, work: Callable[[], object]) -> tuple[int, str]:
-    """Exit code (minus the signal) and output of ``work`` in a fork of this process."""
-    folder.mkdir(exist_ok=True)
-    said = folder / "said.txt"
-    child = fork()
-    if child == 0:
-        code = 70
-        try:
-            with said.open("wb", buffering=0) as file:
-                os.dup2(file.fileno(), 1)
-                os.dup2(file.fileno(), 2)
-            sys.stdout, sys.stderr = os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
-            torch.set_num_threads(1)  # the threads of this process are not in its fork, which would wait for them
-            quieten()
-            code = exit_code(work)
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), said.read_text(errors="replace")

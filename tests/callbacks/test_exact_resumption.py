@@ -50,8 +50,8 @@ def curve(run: Path, tag: str) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_chain_of_eight_ends_as_the_run_that_was_never_stopped(kind, tmp_path, line):
-    code, said = line.forked(tmp_path / "whole", lambda: line.train(tmp_path / "whole", [], **KINDS[kind]))
+def test_a_chain_of_eight_ends_as_the_run_that_was_never_stopped(kind, tmp_path, line, forking):
+    code, said = forking.forked(tmp_path / "whole", lambda: line.train(tmp_path / "whole", [], **KINDS[kind]))
     assert code == 0, said
     hooks = [hook for hook in HOOKS if "validation" not in hook or "limit_val_batches" not in KINDS[kind]]
     choose = random.Random(kind)
@@ -60,7 +60,7 @@ def test_a_chain_of_eight_ends_as_the_run_that_was_never_stopped(kind, tmp_path,
         hook, signum = choose.choice(hooks), choose.choice(SIGNALS)
         number = choose.randint(1, 5) if "batch_start" in hook or "before" in hook else 1
         fate = [line.Fate(hook, number, signum)] if len(history) < STRIKES else []
-        code, said = line.forked(
+        code, said = forking.forked(
             tmp_path / "chain", lambda fate=fate: line.train(tmp_path / "chain", fate, **KINDS[kind])
         )
         history.append((hook, number, signum.name, code) if fate else code)

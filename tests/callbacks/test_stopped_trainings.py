@@ -36,9 +36,11 @@ def spoiled(line, step: int, where: str):
 @pytest.mark.parametrize(
     ("where", "named"), [("loss", "the loss is nan at step 6 (epoch 1, batch 2)"), ("gradients", "")]
 )
-def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_good_checkpoint(line, tmp_path, where, named):
+def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_good_checkpoint(
+    line, forking, tmp_path, where, named
+):
     model = spoiled(line, 6, where)
-    code, said = line.forked(
+    code, said = forking.forked(
         tmp_path, lambda: line.train(tmp_path, [], every_n_train_steps=1, model=model, max_epochs=3)
     )
     error = said.strip().splitlines()[-1]
@@ -49,19 +51,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_good_checkpo
     assert all(bool(torch.isfinite(value).all()) for value in saved["state_dict"].values())
 
 
-def test_a_full_disk_leaves_the_former_checkpoint(line, tmp_path):
+def test_a_full_disk_leaves_the_former_checkpoint(line, forking, tmp_path):
     def fill_up() -> None:
         line.train(tmp_path, [], max_epochs=1)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # no file may become larger, as on a disk that is full
         line.train(tmp_path, [], max_epochs=2)
 
-    code, said = line.forked(tmp_path, fill_up)
+    code, said = forking.forked(tmp_path, fill_up)
     assert code == 2 and "error: cannot write" in said and "Traceback" not in said, said
     assert read_checkpoint(tmp_path / LAST)["global_step"] == line.BATCHES
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_kill_while_a_checkpoint_is_written_leaves_the_former_one_and_nothing_elsewhere(line, tmp_path, monkeypatch):
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_former_one_and_nothing_elsewhere(
+    line, forking, tmp_path, monkeypatch
+):
     elsewhere = tmp_path / "tmp"
     elsewhere.mkdir()
     monkeypatch.setenv("TMPDIR", str(elsewhere))
@@ -71,43 +75,43 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_former_one_and_nothing_
         os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)  # written, but not under its name yet
         line.train(tmp_path, [], max_epochs=2)
 
-    code, _ = line.forked(tmp_path, killed)
+    code, _ = forking.forked(tmp_path, killed)
     assert code == -signal.SIGKILL
     assert read_checkpoint(tmp_path / LAST)["global_step"] == line.BATCHES
     assert not list(tmp_path.glob("run/version_1/checkpoints/*.ckpt"))
     assert not list(elsewhere.iterdir())
 
 
-def test_an_epoch_is_saved_before_its_validation_and_whether_there_is_one_or_not(line, tmp_path):
+def test_an_epoch_is_saved_before_its_validation_and_whether_there_is_one_or_not(line, forking, tmp_path):
     class Broken(line.Line):
         def validation_step(self, batch, batch_idx):
             raise SystemExit(9)
 
-    code, said = line.forked(
+    code, said = forking.forked(
         tmp_path, lambda: line.train(tmp_path, [], model=Broken(), max_epochs=3, check_val_every_n_epoch=2)
     )
     assert code == 9, said
     assert read_checkpoint(tmp_path / LAST)["global_step"] == 2 * line.BATCHES
-    code, said = line.forked(tmp_path, lambda: line.train(tmp_path, [], max_epochs=3, check_val_every_n_epoch=2))
+    code, said = forking.forked(tmp_path, lambda: line.train(tmp_path, [], max_epochs=3, check_val_every_n_epoch=2))
     assert code == 0, said
     assert read_checkpoint(line.newest(tmp_path / "run", "last.ckpt"))["global_step"] == 3 * line.BATCHES
 
 
-def test_a_stopped_training_says_how_to_go_on(line, tmp_path):
+def test_a_stopped_training_says_how_to_go_on(line, forking, tmp_path):
     fate = line.Fate("on_before_backward", 2, signal.SIGTERM)
-    code, said = line.forked(tmp_path, lambda: line.train(tmp_path, [fate], max_epochs=1))
+    code, said = forking.forked(tmp_path, lambda: line.train(tmp_path, [fate], max_epochs=1))
     saved = tmp_path / "run/version_0/checkpoints/interrupted.ckpt"
     assert code == 143
     assert said.strip().splitlines()[-1] == f"stopped by SIGTERM: the same command with --ckpt_path {saved} goes on"
     assert read_checkpoint(saved)["global_step"] == 2
 
 
-def test_runs_that_start_at_once_have_folders_of_their_own(line, tmp_path):
+def test_runs_that_start_at_once_have_folders_of_their_own(line, forking, tmp_path):
     from lightning_modules import RunLogger
 
     children = []
     for _ in range(8):
-        child = line.fork()
+        child = forking.fork()
         if child == 0:
             number = 255
             try:

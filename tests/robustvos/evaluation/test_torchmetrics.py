@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torchmetrics import MetricCollection
 
 from robustvos.evaluation.aggregate import mean_of
@@ -77,9 +78,14 @@ def test_a_video_seen_twice_counts_once() -> None:
     assert numbers(filled("davis", (*VIDEOS, "dog")).compute()) == numbers(filled("davis").compute())
 
 
-def _run(rank: int, folder: str, shares: list[list[str]]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=len(shares))
+def compute_share(rank: int, folder: Path, shares: list[list[str]]) -> None:
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/meet",
+        timeout=timedelta(minutes=2),
+        rank=rank,
+        world_size=len(shares),
+    )
     for protocol in PROTOCOLS:
         metrics = filled(protocol, tuple(shares[rank]))
         assert [found.video for found in gathered_results(metrics)] == list(VIDEOS)
@@ -90,9 +96,13 @@ def _run(rank: int, folder: str, shares: list[list[str]]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="forks its processes, which is safe on Linux alone")
 @pytest.mark.parametrize("shares", [[["boat", "dog"], ["cup", "boat"]], [["boat", "cup", "dog"], []]])
 @pytest.mark.filterwarnings("ignore")
-def test_two_processes_give_what_one_gives(tmp_path: Path, shares: list[list[str]]) -> None:
+def test_two_processes_give_what_one_gives(forking: ModuleType, tmp_path: Path, shares: list[list[str]]) -> None:
     """Also where a sampler repeats a video to even out the load, and where one process gets none."""
-    mp.start_processes(_run, args=(str(tmp_path), shares), nprocs=2, start_method="fork")
+    said = [tmp_path / f"said{rank}.txt" for rank in range(2)]
+    children = [forking.begun(said[rank], lambda rank=rank: compute_share(rank, tmp_path, shares)) for rank in range(2)]
+    for child, file in zip(children, said, strict=True):
+        code, words = forking.ended(child, file)
+        assert code == 0, words
     for protocol in PROTOCOLS:
         expected = numbers(filled(protocol).compute())
         for rank in range(2):
