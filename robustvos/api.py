@@ -39,7 +39,7 @@ def track(
 
     Raises:
         BadVideo: If the video cannot be read.
-        BadPrompt: If a prompt lies outside of its frame.
+        BadPrompt: If a prompt lies outside of its frame; at the end, if a prompt's frame never came.
 
     >>> import torch
     >>> frames = torch.zeros(3, 3, 64, 64, dtype=torch.uint8)

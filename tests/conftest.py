@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,23 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         return Answer(code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Callable[[Path, Callable[[], object]], tuple[int, str]]]:
+    """``forked(folder, work)`` gives exit code (minus the signal) and output of work in a process of its own."""
+    spec = importlib.util.spec_from_file_location("fork_server", Path(__file__).with_name("fork_server.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.ForkServer()
+
+    def run(folder: Path, work: Callable[[], object]) -> tuple[int, str]:
+        folder.mkdir(exist_ok=True)
+        return server.run(work, folder)
+
+    yield run
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from robustvos.commands.realvas_options import STAGES
 from robustvos.commands.usage import LOOPS, TOOLS
@@ -126,6 +128,29 @@ def test_a_file_may_hold_every_setting_and_what_is_typed_counts_more(door, tmp_p
     assert typed < adapter_parameters(door, "--config", "mine.yaml")
     (tmp_path / "mine.yaml").write_text("modle: lora")
     assert "did you mean '--model'" in door("inspect", "--config", "mine.yaml").error
+
+
+@pytest.mark.parametrize(
+    "of_a_run", ["trainer: {max_epochs: 1}", "data: {class_path: Shapes}", "recipe: recipe/nano.yaml"]
+)
+def test_a_file_of_fit_says_its_system_alone(door, tmp_path, of_a_run):
+    (tmp_path / "mine.yaml").write_text(f"model: lora\n{of_a_run}\n")
+    assert "lora on nano" in door("inspect", "--config", "mine.yaml").out
+
+
+def test_a_file_of_a_tool_may_describe_its_system_in_full(door, tiny_base, tmp_path):
+    frames, model = tmp_path / "frames", {"class_path": "PromptableVOS", "init_args": {"adapter": None}}
+    frames.mkdir()
+    for t in range(2):
+        Image.fromarray(np.full((32, 48, 3), 60 + t, np.uint8)).save(frames / f"{t}.png")
+    (tmp_path / "p.jsonl").write_text('{"frame": 0, "object": 1, "box": [8, 8, 24, 24]}\n')
+    said = {"model": model, "sam2": str(tiny_base), "prompts": "p.jsonl", "format": "coco_rle", "overlay": False}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said))
+    answer = door("track", frames, "--config", "mine.yaml", "--out", "out")
+    assert answer.code == 0, answer.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["masks.json", "scores.csv"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said | {"prompt": said["prompts"]}))
+    assert "did you mean '--prompts'" in door("track", frames, "--config", "mine.yaml", "--out", "more").error
 
 
 def test_a_file_may_hold_what_is_required(door, tmp_path):

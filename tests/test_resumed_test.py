@@ -165,6 +165,10 @@ def unfinished(stopped: Path, tmp_path: Path) -> Path:
     shutil.copytree(stopped / "runs", tmp_path / "runs")
     for extra in done(tmp_path)[1:]:
         extra.unlink()
+    for half in ("masks/.0a.1b.tmp/00000.png", "masks/more/.2c.tmp", "figures/videos/.3d.tmp"):  # as a kill leaves it
+        path = tmp_path / "runs/test/version_0" / half
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     return tmp_path
 
 

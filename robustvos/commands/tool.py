@@ -31,7 +31,7 @@ _EXAMPLES = {"model": "--model.adapter.rank 8", "sam2": "--sam2.checkpoint FILE"
 _DESCRIBED = ("model", "sam2")  # by a class or settings in a file, as well as by a name
 SETTINGS = "settings"
 """Parameter of a tool that takes these, by name: ``{"model.adapter.rank": "8"}``."""
-_OF_A_RUN = ("trainer", "seed_everything")  # keys of a run's config.yaml alone
+_OF_A_RUN = ("trainer", "seed_everything", "recipe", "run", "resume", "checkpoint")  # keys of fit and test alone
 _SWITCH = {"true": "true", "yes": "true", "false": "false", "no": "false"}
 _MOVED = {"root": "data.root", "sam2_checkpoint": "sam2.checkpoint"}
 """Settings as version 0.1 spelt them."""
@@ -174,12 +174,16 @@ class Tool:
         raise unknown_setting(typed, [*self.hints, "config"])
 
     def _of_files(self, files: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What config files say; of a run's ``config.yaml`` its system alone."""
+        """What config files say; of a run's ``config.yaml`` its system alone.
+
+        Raises:
+            UserError: If one holds a key that this tool does not have, or is a run's and names no system.
+        """
         from_files: dict[str, Any] = {}
         settings: dict[str, Any] = {}
         for file in map(resolve_run, files):
             content = read_yaml(file)
-            if any(key in content for key in _OF_A_RUN) or isinstance(content.get("model"), dict):
+            if any(key in content for key in _OF_A_RUN) or isinstance(content.get("data"), dict):
                 content = {name: content[name] for name in _DESCRIBED if name in self.groups and name in content}
                 if not content:
                     raise UserError(f"{file} is of fit and test, and says nothing that {self.command} takes")

@@ -146,11 +146,17 @@ def _omnimatte(given: _Given, out: Path) -> None:
 
 def _occluders(given: _Given) -> Iterator[np.ndarray]:
     """What hides the object, as far as the truth shows it: the object's own hidden pixels."""
-    if given.clip.amodal is None:
-        raise BadMask(f"{given.clip.name}: without gt_masks nobody knows what is hidden; take the target alone")
+    clip = given.clip
+    if clip.amodal is None:
+        raise BadMask(f"{clip.name}: without gt_masks nobody knows what is hidden; take the target alone")
     for t in given.placement.taken:
-        whole = given.clip.amodal[t]
-        hidden = (np.asarray(whole)[0] if whole is not None else False) & ~given.masks(t)
+        whole, seen = clip.amodal[t], clip.modal[t]  # true ones, whatever masks the system is given
+        if seen is None:
+            raise BadMask(
+                f"{clip.name}: frame {clip.frames.frame_names[t]} has no visible mask, so that nobody knows what is hidden; "
+                "take the target alone"
+            )
+        hidden = (np.asarray(whole)[0] if whole is not None else False) & ~np.asarray(seen[0])
         yield given.placement.place(hidden.astype(np.uint8) * 255, mask=True)
 
 

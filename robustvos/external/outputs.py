@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,12 @@ _WINDOW = re.compile(r"_i(\d+)_f(\d+)_")
 """In the names of TCOW's outputs: every how many frames, from which one."""
 
 
+def find_output(root: Path, recipe: Recipe, clip: str) -> list[Path]:
+    """Files or folders that a system left for a clip, in natural order; the characters of its name stand for themselves."""
+    found = root.glob(recipe.output.format(clip=glob.escape(clip)))
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
 def read_output(
     root: Path, recipe: Recipe, placement: Placement, clip: str
 ) -> tuple[list[np.ndarray], list[str]] | None:
@@ -33,7 +40,7 @@ def read_output(
     Raises:
         BadMask: If they are too few or too many, of another size, soft where two values are expected, or unreadable.
     """
-    found = sorted(root.glob(recipe.output.format(clip=clip)), key=lambda path: natural_key(path.name))
+    found = find_output(root, recipe, clip)
     if not found:
         return None
     path, given, window = _choose(found, placement)

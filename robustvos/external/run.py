@@ -8,6 +8,7 @@ from pathlib import Path
 
 from robustvos.errors import DataNotFound, UserError
 from robustvos.external.export import RECORD, read_export
+from robustvos.external.outputs import find_output
 from robustvos.external.recipe import Recipe
 from robustvos.files.naming import list_folders, name_some
 
@@ -45,6 +46,9 @@ def words_of(command: Sequence[str], fields: Mapping[str, str], where: str) -> l
 def run_system(recipe: Recipe, data: Path, out: Path, repo: Path, given: Mapping[str, str]) -> int:
     """Run it on every clip that has no output yet; what it prints goes to ``out/logs/<clip>.txt``.
 
+    Where it has come to its end and left something, ``out/logs/<clip>.done`` stands: what a command leaves that fails or is
+    killed does not count, and the clip is run again. Output without a log was put there by hand, and counts.
+
     Returns:
         Number of clips run.
 
@@ -60,19 +64,36 @@ def run_system(recipe: Recipe, data: Path, out: Path, repo: Path, given: Mapping
     folders = exported_clips(data, recipe)
     for command in recipe.commands:
         words_of(command, {**fields, "clip": ""}, recipe.name)
-    todo = [folder for folder in folders if not any(out.glob(recipe.output.format(clip=folder.name)))]
+    todo = [folder for folder in folders if not _is_done(recipe, out, folder.name)]
     failed = []
     for folder in todo:
-        log = out / "logs" / f"{folder.name}.txt"
+        log, done = _log(out, folder.name), _done(out, folder.name)
         log.parent.mkdir(exist_ok=True)
+        done.unlink(missing_ok=True)
         reason = _run_one(recipe, {**fields, "clip": folder.name}, repo, log)
-        if not reason and not any(out.glob(recipe.output.format(clip=folder.name))):
+        if not reason and not find_output(out, recipe, folder.name):
             reason = f"left no {recipe.output.format(clip=folder.name)}"
         if reason:
             failed.append(f"{folder.name} ({reason})")
+        else:
+            done.touch()
     if failed:
         raise UserError(f"{len(failed)} of {len(todo)} clips failed: {name_some(failed)}; see {out / 'logs'}")
     return len(todo)
+
+
+def _log(out: Path, clip: str) -> Path:
+    return out / "logs" / f"{clip}.txt"
+
+
+def _done(out: Path, clip: str) -> Path:
+    return out / "logs" / f"{clip}.done"
+
+
+def _is_done(recipe: Recipe, out: Path, clip: str) -> bool:
+    """Whether there is output of a command that has ended well, or that was never run here."""
+    was_run = _log(out, clip).exists()
+    return bool(find_output(out, recipe, clip)) and (_done(out, clip).exists() or not was_run)
 
 
 def _run_one(recipe: Recipe, fields: Mapping[str, str], repo: Path, log: Path) -> str:

@@ -35,7 +35,7 @@ def write_folder(
     if adapter is None:
         state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
         atomic_write_bytes(folder / BASE, serialise(state))
-        settings["checkpoint"] = BASE
+        settings |= {"checkpoint": BASE, "trunk_weights": None}
     else:
         if Path(settings["checkpoint"]).is_file():
             settings["checkpoint"] = str(Path(settings["checkpoint"]).absolute())

@@ -134,24 +134,23 @@ def read_settings(
 ) -> Settings:
     """What was said, completed by the run or folder that it comes from, completed by the defaults; errors as above."""
     weights = None if checkpoint is None else Path(checkpoint)
+    run = {} if weights is None else config_of_run(weights)
+    run = run if {"model", "sam2"} <= run.keys() else {}
     if isinstance(model, Mapping):
         adapter, restorer, memory = _parts_of(model, "--config")
-        return Settings(_class_name(adapter), adapter, _named_base(sam2), restorer, weights, memory)
+        return Settings(_class_name(adapter), adapter, _base_under(run, sam2, weights), restorer, weights, memory)
     if model is not None and str(model).startswith(HUB):
         model = _fetch(str(model).removeprefix(HUB))
     if model is not None and Path(model).is_dir():
         found = _of_folder(Path(model))
         found = found if weights is None else replace(found, weights=weights)
         return found if sam2 is None else replace(found, sam2=_named_base(sam2))
-    run = {} if weights is None else config_of_run(weights)
-    run = run if {"model", "sam2"} <= run.keys() else {}
     if model is None and run:
         found = _of_config(run, f"config.yaml of {weights}", weights)
         return found if sam2 is None else replace(found, sam2=_named_base(sam2))
     where = resolve("model", str(model or DEFAULT_SYSTEM))
     adapter, restorer, memory = _parts_of(read_yaml(where), where)
-    base = _base_of(run["sam2"], f"config.yaml of {weights}") if run and sam2 is None else _named_base(sam2)
-    return Settings(Path(where).stem, adapter, base, restorer, weights, memory)
+    return Settings(Path(where).stem, adapter, _base_under(run, sam2, weights), restorer, weights, memory)
 
 
 def config_of_run(checkpoint: Path) -> dict[str, Any]:
@@ -193,7 +192,8 @@ def _of_config(config: Mapping[str, Any], where: str, weights: Path | None) -> S
     name = (config.get("results") or {}).get("system") or _class_name(adapter)
     base = _base_of(config["sam2"], where)
     if adapter is None and weights is not None:  # the run trained the whole base
-        return Settings(name, None, replace(base, checkpoint=str(weights)), restorer, memory=memory)
+        base = replace(base, checkpoint=str(weights), trunk_weights=None)  # those are where its training began
+        return Settings(name, None, base, restorer, memory=memory)
     return Settings(name, adapter, base, restorer, weights if adapter is not None else None, memory)
 
 
@@ -217,6 +217,11 @@ def _named_base(sam2: str | Mapping[str, Any] | None) -> Sam2Config:
         return _base_of(sam2, "--config")
     where = resolve("sam2", sam2 or DEFAULT_BASE)
     return _base_of(read_yaml(where), where)
+
+
+def _base_under(run: Mapping[str, Any], sam2: str | Mapping[str, Any] | None, weights: Path | None) -> Sam2Config:
+    """The base that was named, else that of the run that has left the weights, else the default."""
+    return _base_of(run["sam2"], f"config.yaml of {weights}") if run and sam2 is None else _named_base(sam2)
 
 
 def _base_of(node: Mapping[str, Any], file: str) -> Sam2Config:

@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from robustvos.adapters import Adapter, GatedAdapter
-from robustvos.errors import CheckpointMismatch, UserError
+from robustvos.errors import BadPrompt, CheckpointMismatch, UserError
 from robustvos.restoration import Restorer
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import PromptSampling, Sam2Config
@@ -147,13 +147,17 @@ class System:
             overlapping: See :meth:`tracker`.
 
         Raises:
-            BadPrompt: If a prompt lies outside of its frame.
+            BadPrompt: If a prompt lies outside of its frame; at the end, if a prompt's frame never came.
         """
         length = len(frames) if isinstance(frames, Sized) else None
         tracker = self.tracker(overlapping=overlapping, num_frames=length)
         for t, frame in enumerate(frames):
             seen = frame if self.restorer is None else self.restorer(frame)
             yield tracker.step(seen, [prompt for prompt in prompts if prompt.frame == t])
+        missed = sorted({prompt.frame for prompt in prompts if not 0 <= prompt.frame < tracker.index})
+        if missed:
+            named = ", ".join(map(str, missed))
+            raise BadPrompt(f"prompts for frames {named} were not used: the video has {tracker.index} frames")
 
     def merge(self) -> Self:
         """Fold the adapter into the base's own weights, for the last time: the system then is a plain SAM 2.

@@ -6,10 +6,10 @@ import importlib.util
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import cloudpickle
 import lightning as L
 import pytest
 import torch
@@ -173,31 +173,12 @@ def two_processes(tmp_path):
     return make
 
 
-def beside(name: str) -> ModuleType:
-    """A module in this folder."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+@pytest.fixture(scope="session")
+def line() -> ModuleType:
+    """``line_training.py`` beside this file, which closures take with them to another process."""
+    spec = importlib.util.spec_from_file_location("line_training", Path(__file__).with_name("line_training.py"))
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # closures that are sent to another process name it
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    cloudpickle.register_pickle_by_value(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def line() -> Iterator[ModuleType]:
-    """``line_training.py`` beside this file."""
-    yield beside("line_training")
-    del sys.modules["line_training"]
-
-
-@pytest.fixture(scope="session")
-def forked() -> Iterator[Callable[[Path, Callable[[], object]], tuple[int, str]]]:
-    """``forked(folder, work)`` gives exit code (minus the signal) and output of work in a process of its own."""
-    server = beside("fork_server").ForkServer()
-
-    def run(folder: Path, work: Callable[[], object]) -> tuple[int, str]:
-        folder.mkdir(exist_ok=True)
-        return server.run(work, folder)
-
-    yield run
-    server.close()

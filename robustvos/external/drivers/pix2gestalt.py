@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def main() -> None:
 
     model = load_model_from_config(OmegaConf.load(inner / CONFIG), str(args.ckpt), "cuda")
     masks = args.out / "masks.part"
-    masks.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(masks, ignore_errors=True)  # of a run that was killed
+    masks.mkdir(parents=True)
     for file in sorted((args.data / "rgb").glob("*.png")):
         seen = np.asarray(Image.open(args.data / "mask" / file.name).convert("L"))
         whole = np.zeros(seen.shape, bool)
@@ -38,6 +40,7 @@ def main() -> None:
             votes = [np.asarray(Image.fromarray(picture).convert("L")) <= 250 for picture in pictures]
             whole = np.sum(votes, axis=0) * 2 > SAMPLES
         Image.fromarray(whole.astype(np.uint8) * 255).save(masks / file.name)
+    shutil.rmtree(args.out / "masks", ignore_errors=True)  # of a run whose end nobody has noted
     masks.rename(args.out / "masks")
 
 

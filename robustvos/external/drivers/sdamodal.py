@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -40,7 +41,8 @@ def main() -> None:
     regions = {entry["image_id"]: entry["regions"][0] for entry in content["annotations"]}
     files = {image["id"]: image["file_name"] for image in content["images"]}
     masks = out / "masks.part"
-    masks.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(masks, ignore_errors=True)  # of a run that was killed
+    masks.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         os.chdir(folder)  # its inference reads features from pth0, pth1, ... where it stands
         for number, file in enumerate(sorted((data / "images").glob("*.jpg"))):
@@ -51,6 +53,7 @@ def main() -> None:
                 whole = predict(model, config, regions[number], file.name, whole.shape)
             Image.fromarray((whole > 0).astype(np.uint8) * 255).save(masks / f"{number:05d}.png")
         os.chdir(out)
+    shutil.rmtree(out / "masks", ignore_errors=True)  # of a run whose end nobody has noted
     masks.rename(out / "masks")
 
 

@@ -8,7 +8,7 @@ runs as it is, whatever the policy. Weights stay the same; nothing is trained.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -95,29 +95,47 @@ class PolicyBank(MemoryBank):
         self.remember(frame, memories[0], conditioning=False)
 
 
-def placed_in_slots(
-    now: int, chosen: Sequence[Memory], pointers: Sequence[tuple[int, Memory]] | dict[int, Memory]
-) -> dict[int, Memory]:
+def free_slots(now: int, reach: Reach, conditioning: Collection[int]) -> list[int]:
+    """Frames under which SAM 2 looks for spatial memories of tracked frames, oldest first.
+
+    Those of prompted and kept frames (``conditioning``) stay empty, as in SAM 2: their pointers are read with theirs, and
+    another memory there would have its own read twice.
+
+    >>> free_slots(9, Reach(spatial_slots=4, stride=1, pointers=4), {0, 7})
+    [6, 8]
+    """
+    return [frame for frame in range(now - reach.spatial_slots + 1, now) if frame not in conditioning]
+
+
+def latest(frames: Iterable[int], count: int) -> list[int]:
+    """The last ``count``, oldest first.
+
+    >>> latest({5, 3, 9}, 2), latest({5}, 0)
+    ([5, 9], [])
+    """
+    ordered = sorted(frames)
+    return ordered[max(0, len(ordered) - count) :]
+
+
+def placed_in_slots(slots: Sequence[int], chosen: Sequence[Memory], pointers: dict[int, Memory]) -> dict[int, Memory]:
     """Memories under the frames where SAM 2 looks for them.
 
     Args:
-        now: The frame that is asked about.
-        chosen: Memories with features, oldest first; the last takes the slot of frame ``now - 1``.
+        slots: Those that are free, oldest first.
+        chosen: Memories with features, oldest first, at most as many; the last takes the last slot.
         pointers: Memories whose pointers are looked at, under their own frames.
 
     Returns:
         Frame to memory, in order of time: features of ``chosen``, pointers of ``pointers``. A slot whose frame has no
-        pointer of its own takes that of its memory.
+        pointer of its own, being out of their reach, takes that of its memory.
     """
-    known = dict(pointers)
-    slots = {now - age: memory for age, memory in enumerate(reversed(chosen), start=1)}
-    frames = sorted(slots.keys() | known.keys())
+    shown = dict(zip(reversed(slots), reversed(chosen), strict=False))
     placed = {}
-    for frame in frames:
-        own, shown = known.get(frame), slots.get(frame)
+    for frame in sorted(shown.keys() | pointers.keys()):
+        own, memory = pointers.get(frame), shown.get(frame)
         if own is None:
-            assert shown is not None
-            placed[frame] = shown
+            assert memory is not None
+            placed[frame] = memory
         else:
-            placed[frame] = replace(own, features=None if shown is None else shown.features)
+            placed[frame] = replace(own, features=None if memory is None else memory.features)
     return placed

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 _POSITION, _VELOCITY = 1 / 20, 1 / 160  # deviations, in heights of the box
 _ASPECT, _ASPECT_PACE, _ASPECT_SEEN = 1e-2, 1e-5, 1e-1
+_LEAST_HEIGHT = 1.0  # pixels: a box of one row has height 0, and without deviations nothing could be solved
 
 
 class BoxFilter:
@@ -20,21 +21,21 @@ class BoxFilter:
     >>> for step in range(1, 30):
     ...     _ = follow.predict()
     ...     follow.update(np.array([2.0 * step, 0.0, 10.0 + 2 * step, 20.0]))
-    >>> follow.predict().round().tolist()
-    [60.0, -0.0, 70.0, 20.0]
+    >>> follow.predict().round().astype(int).tolist()  # -0.0 on some machines
+    [60, 0, 70, 20]
 
     Source: the noise of DeepSORT (Wojke et al., ICIP 2017), which SAMURAI uses.
     """
 
     def __init__(self, box: Array) -> None:
         self._mean = np.concatenate([_measured(box), np.zeros(4)])
-        height = self._mean[3]
+        height = self._height()
         place, pace = 2 * _POSITION * height, 10 * _VELOCITY * height
         self._spread = np.diag(np.square([place, place, _ASPECT, place, pace, pace, _ASPECT_PACE, pace]))
 
     def predict(self) -> Array:
         """Go on by a frame; the box that is expected there."""
-        height = self._mean[3]
+        height = self._height()
         place, pace = _POSITION * height, _VELOCITY * height
         step = np.eye(8) + np.eye(8, k=4)
         self._mean = step @ self._mean
@@ -44,12 +45,15 @@ class BoxFilter:
 
     def update(self, box: Array) -> None:
         """Take the box that was found on this frame."""
-        height = self._mean[3]
-        place = _POSITION * height
+        place = _POSITION * self._height()
         seen = self._spread[:4, :4] + np.diag(np.square([place, place, _ASPECT_SEEN, place]))
         gain = np.linalg.solve(seen, self._spread[:, :4].T).T
         self._mean = self._mean + gain @ (_measured(box) - self._mean[:4])
         self._spread = self._spread - gain @ seen @ gain.T
+
+    def _height(self) -> float:
+        """What deviations are measured in."""
+        return max(float(self._mean[3]), _LEAST_HEIGHT)
 
     @property
     def box(self) -> Array:

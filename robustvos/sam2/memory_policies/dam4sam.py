@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from robustvos.errors import UserError
 from robustvos.sam2.memory import Memory, Reach
-from robustvos.sam2.memory_policies.base import Candidates, MemoryPolicy, Pick, PolicyBank, placed_in_slots
+from robustvos.sam2.memory_policies.base import (
+    Candidates,
+    MemoryPolicy,
+    Pick,
+    PolicyBank,
+    free_slots,
+    placed_in_slots,
+)
 from robustvos.sam2.memory_policies.box_filter import box_iou, box_of_mask
 
 _SIZES = 10  # of the latest masks, whose median a mask is compared with
@@ -114,9 +121,10 @@ class DAM4SAMBank(PolicyBank):
 
     def view(self, now: int) -> tuple[dict[int, Memory], dict[int, Memory]]:
         """See :class:`robustvos.sam2.memory.MemoryBank`."""
-        slots = max(0, self._reach.spatial_slots - len(self.conditioning))
-        frames = strided_frames(self._visible, self._settings.stride, slots)
-        return self.conditioning, placed_in_slots(now, [self.recent[t] for t in frames], self.pointers_at(now))
+        slots = free_slots(now, self._reach, self.conditioning)
+        count = min(len(slots), max(0, self._reach.spatial_slots - len(self.conditioning)))
+        frames = strided_frames(self._visible, self._settings.stride, count)
+        return self.conditioning, placed_in_slots(slots, [self.recent[t] for t in frames], self.pointers_at(now))
 
 
 def strided_frames(visible: set[int], stride: int, count: int) -> list[int]:

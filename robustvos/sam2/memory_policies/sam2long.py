@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from robustvos.errors import UserError
 from robustvos.sam2.memory import Memory, MemoryBank, Reach
-from robustvos.sam2.memory_policies.base import Candidates, MemoryPolicy, Pick, PolicyBank, placed_in_slots
+from robustvos.sam2.memory_policies.base import (
+    Candidates,
+    MemoryPolicy,
+    Pick,
+    PolicyBank,
+    free_slots,
+    latest,
+    placed_in_slots,
+)
 
 _LEAST = 1e-5  # added to a predicted IoU before its logarithm is taken
 
@@ -77,18 +85,20 @@ class Path(MemoryBank):
         return other
 
     def _forget(self, now: int) -> None:
-        self.good = set(sorted(self.good & self.recent.keys())[-(self._reach.spatial_slots - 1) :])
+        self.good = set(latest(self.good & self.recent.keys(), self._reach.spatial_slots - 1))
         self.keep_only(now, self.good | {now - 1})
         self.sure = {frame: value for frame, value in self.sure.items() if frame in self.recent}
 
     def frames(self, now: int) -> list[int]:
         """Tracked frames whose features are looked at, oldest first."""
-        return sorted(self.good | ({now - 1} & self.recent.keys()))[-(self._reach.spatial_slots - 1) :]
+        slots = free_slots(now, self._reach, self.conditioning)
+        return latest(self.good | ({now - 1} & self.recent.keys()), len(slots))
 
     def view(self, now: int) -> tuple[dict[int, Memory], dict[int, Memory]]:
         """See :class:`robustvos.sam2.memory.MemoryBank`."""
         chosen = [self.recent[frame] for frame in self.frames(now)]
-        return self.conditioning, placed_in_slots(now, chosen, self.pointers_at(now))
+        slots = free_slots(now, self._reach, self.conditioning)
+        return self.conditioning, placed_in_slots(slots, chosen, self.pointers_at(now))
 
 
 class SAM2LongBank(PolicyBank):
@@ -144,8 +154,8 @@ class SAM2LongBank(PolicyBank):
             return None
         grown, now = self._grown[path], self._now
         frames = [10.0] * len(grown.conditioning) + [grown.sure[t] for t in grown.frames(now)]
-        known = [t for t in sorted(grown.pointers_at(now), reverse=True)]
-        pointers = [10.0] * len(grown.conditioning) + [grown.sure.get(t, 10.0) for t in known]
+        read = sorted(grown.pointers_at(now), reverse=True)  # as SAM 2 reads them: by age
+        pointers = [10.0] * len(grown.conditioning) + [grown.sure.get(t, 10.0) for t in read]
         return ranked(frames, low, high), ranked(pointers, low, high)
 
     def remember(self, frame: int, memory: Memory, conditioning: bool) -> None:

@@ -8,8 +8,16 @@ import numpy as np
 
 from robustvos.errors import UserError
 from robustvos.sam2.memory import Memory, Reach
-from robustvos.sam2.memory_policies.base import Candidates, MemoryPolicy, Pick, PolicyBank, placed_in_slots
-from robustvos.sam2.memory_policies.box_filter import BoxFilter, box_iou, box_of_mask
+from robustvos.sam2.memory_policies.base import (
+    Candidates,
+    MemoryPolicy,
+    Pick,
+    PolicyBank,
+    free_slots,
+    latest,
+    placed_in_slots,
+)
+from robustvos.sam2.memory_policies.box_filter import Array, BoxFilter, box_iou, box_of_mask
 
 
 class SAMURAI(MemoryPolicy):
@@ -73,11 +81,12 @@ class SAMURAIBank(PolicyBank):
     def pick(self, proposed: Sequence[Candidates]) -> list[Pick]:
         """See :class:`PolicyBank`."""
         settings, found = self._settings, proposed[0]
-        boxes = [box_of_mask((mask > 0).cpu().numpy()) for mask in found.masks]
+        masks = (found.masks > 0).cpu().numpy()
+        boxes = [box_of_mask(mask) for mask in masks]
         ious = found.ious.float().cpu().numpy().astype(np.float64)
         chosen, motion = found.best, None
         if self._filter is None or self._stable == 0:
-            self._filter, self._stable = BoxFilter(boxes[chosen]), self._stable + 1
+            self._begin(boxes[chosen] if masks[chosen].any() else None)
         else:
             expected = self._filter.predict()
             if self._stable >= settings.stable_frames:
@@ -85,7 +94,7 @@ class SAMURAIBank(PolicyBank):
                 weighted = settings.motion_weight * scores + (1 - settings.motion_weight) * ious
                 chosen = int(weighted.argmax())
                 motion = float(scores[chosen])
-            if ious[chosen] > settings.stable_iou:
+            if ious[chosen] > settings.stable_iou and masks[chosen].any():
                 self._filter.update(boxes[chosen])
                 self._stable += 1
             else:
@@ -97,6 +106,10 @@ class SAMURAIBank(PolicyBank):
         )
         return [Pick(0, chosen)]
 
+    def _begin(self, box: Array | None) -> None:
+        """Follow the box from here; None: the mask is empty, and there is nothing to follow yet."""
+        self._filter, self._stable = (None, 0) if box is None else (BoxFilter(box), 1)
+
     def remember_paths(self, frame: int, memories: Sequence[Memory]) -> None:
         """See :class:`PolicyBank`."""
         if self._believed:
@@ -104,12 +117,11 @@ class SAMURAIBank(PolicyBank):
         super().remember_paths(frame, memories)
 
     def _forget(self, now: int) -> None:
-        slots = self._reach.spatial_slots - 1
-        self._good = set(sorted(self._good & self.recent.keys())[-slots:])
+        self._good = set(latest(self._good & self.recent.keys(), self._reach.spatial_slots - 1))
         self.keep_only(now, self._good | {now - 1})
 
     def view(self, now: int) -> tuple[dict[int, Memory], dict[int, Memory]]:
         """See :class:`robustvos.sam2.memory.MemoryBank`."""
-        frames = sorted(self._good | ({now - 1} & self.recent.keys()))[-(self._reach.spatial_slots - 1) :]
-        chosen = [self.recent[frame] for frame in frames]
-        return self.conditioning, placed_in_slots(now, chosen, self.pointers_at(now))
+        slots = free_slots(now, self._reach, self.conditioning)
+        frames = latest(self._good | ({now - 1} & self.recent.keys()), len(slots))
+        return self.conditioning, placed_in_slots(slots, [self.recent[t] for t in frames], self.pointers_at(now))

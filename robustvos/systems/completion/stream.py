@@ -30,8 +30,11 @@ def completed(stream: Iterable[tuple[Tensor, TrackedFrame]], completion: Complet
     known: dict[int, Completion] = {}
     for frame, tracked in stream:
         picture = frame.cpu().numpy()
+        for i in tracked.object_ids:
+            if i not in known:
+                known[i] = completion.fresh()
         whole = [
-            torch.from_numpy(known.setdefault(i, completion.fresh()).complete(picture, mask.cpu().numpy()))
+            torch.from_numpy(known[i].complete(picture, mask.cpu().numpy()))
             for i, mask in zip(tracked.object_ids, tracked.masks, strict=True)
         ]
         yield frame, replace(tracked, masks=torch.stack(whole) if whole else tracked.masks)

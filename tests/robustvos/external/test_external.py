@@ -257,6 +257,80 @@ def test_failed_clips_are_named(dataset, tmp_path):
         run_system(recipe, tmp_path / "given", tmp_path / "left", tmp_path, {})
 
 
+PARTIAL = 'mkdir -p "$1" && touch "$1/0.png" && test -e mended && touch "$1/1.png"'
+
+
+def test_what_a_failed_command_leaves_does_not_count_as_output(dataset, tmp_path):
+    recipe = replace(find_recipe("folder"), commands=(["sh", "-c", PARTIAL, "-", "{out}/{clip}"],))
+    given, left = tmp_path / "given", tmp_path / "left"
+    for clip in find_native_clips(dataset):
+        export_clip(clip, recipe, given)
+    (left / "b").mkdir(parents=True)
+    (left / "b" / "0.png").touch()  # by hand
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"1 of 1 clips failed: a \(exit status 1\)"):
+            run_system(recipe, given, left, tmp_path, {})
+    assert (left / "a" / "0.png").exists()
+    (tmp_path / "mended").touch()
+    assert run_system(recipe, given, left, tmp_path, {}) == 1
+    assert (left / "a" / "1.png").exists() and not (left / "b" / "1.png").exists()
+    assert run_system(recipe, given, left, tmp_path, {}) == 0
+    shutil.rmtree(left / "a")
+    (tmp_path / "mended").unlink()
+    for _ in range(2):  # that it was done once does not count either
+        with pytest.raises(UserError, match="1 of 1 clips failed: a"):
+            run_system(recipe, given, left, tmp_path, {})
+
+
+def test_a_killed_command_is_run_again(dataset, tmp_path):
+    killed = ["sh", "-c", 'mkdir -p "$1"; touch "$1/0.png"; kill -9 $$', "-", "{out}/{clip}"]
+    recipe = replace(find_recipe("folder"), commands=(killed,))
+    export_clip(find_native_clips(dataset, ["a"])[0], recipe, tmp_path / "given")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"1 of 1 clips failed: a \(exit status -9\)"):
+            run_system(recipe, tmp_path / "given", tmp_path / "left", tmp_path, {})
+
+
+def test_output_put_there_by_hand_can_be_imported(dataset, truth, tmp_path):
+    recipe = find_recipe("folder")
+    clips = find_native_clips(dataset, ["a"])
+    export_clip(clips[0], recipe, tmp_path / "given")
+    outputs_of("folder", truth, tmp_path / "left")
+    assert run_system(recipe, tmp_path / "given", tmp_path / "left", tmp_path, {"program": "false"}) == 0
+    found = collect(recipe, tmp_path / "given", tmp_path / "left", clips, tmp_path / "run")
+    assert found.clips == ("a",) and len(list((tmp_path / "run" / "masks" / "a").iterdir())) == COUNT
+
+
+def test_a_clip_whose_name_looks_like_a_pattern_has_its_own_output(truth, tmp_path):
+    frames = torch.full((COUNT, 3, HEIGHT, WIDTH), 90, dtype=torch.uint8)
+    masks = torch.from_numpy(truth)
+    write_native_clip(tmp_path / "set" / "[a]", frames, masks, masks)
+    recipe = find_recipe("folder")
+    exported = export_clip(find_native_clips(tmp_path / "set")[0], recipe, tmp_path / "given")
+    placement = Placement.from_json(read_export(exported)["placement"])
+    outputs_of("folder", np.zeros_like(truth), tmp_path / "left")  # of clip a
+    assert read_output(tmp_path / "left", recipe, placement, "[a]") is None
+    outputs_of("folder", truth, tmp_path)
+    (tmp_path / "a").rename(tmp_path / "left" / "[a]")
+    found, _ = read_output(tmp_path / "left", recipe, placement, "[a]")
+    assert np.array_equal(np.stack(found), truth)
+
+
+def test_true_hidden_pixels_are_given_whatever_was_tracked(dataset, truth, tmp_path):
+    """The tracker of this export is wrong everywhere; what it says is given as visible, and nothing of it as occluder."""
+    recipe = replace(find_recipe("generative_omnimatte_with_occluder"), canvas=None, fit="native")
+    clip = find_native_clips(dataset, ["a"])[0]
+    wrong = np.zeros((HEIGHT, WIDTH), bool)
+    wrong[:, 80:] = True
+    exported = export_clip(clip, recipe, tmp_path / "given", lambda t: wrong, "sam2 (wrong)")
+    seen, occluder = (VideoFile(exported / f"mask_0{n}.mp4") for n in (0, 1))
+    for t in range(COUNT):
+        hidden = truth[t] & ~clip.modal[t][0].numpy()
+        assert np.array_equal(occluder[t].float().mean(0).numpy() > 127, hidden)
+        expected = wrong if t else clip.modal[0][0].numpy()
+        assert np.array_equal(seen[t].float().mean(0).numpy() > 127, expected)
+
+
 def left_by(system: str, truth: np.ndarray, dataset: Path, root: Path) -> tuple:
     """What ``read_output`` is asked for, of clip ``a``."""
     recipe = find_recipe(system)

@@ -91,3 +91,15 @@ def test_driver_gives_the_true_box_and_leaves_a_mask_a_frame(checkout, tmp_path)
     assert abs((columns.min() + columns.max() + 1) / 2 - 50) <= 1 and abs((rows.min() + rows.max() + 1) / 2 - 30) <= 1
     assert len(masks) == 3 and not masks[2].any()
     assert not list((tmp_path / "left/a").glob("tmp*"))
+    # Killed after its last mask, or before it: the same masks once more, and nothing of what was there.
+    (tmp_path / "left/logs/a.done").unlink()
+    for name in ("masks", "masks.part"):
+        save_stranger(tmp_path / "left/a" / name / "99999.png")
+    assert run_system(recipe, tmp_path / "given", tmp_path / "left", checkout, fields) == 1
+    again = [np.asarray(Image.open(file)) > 0 for file in sorted((tmp_path / "left/a/masks").iterdir())]
+    assert np.array_equal(again, masks)
+
+
+def save_stranger(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.zeros((64, 96), np.uint8)).save(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.memory import Memory, Reach
 from robustvos.sam2.memory_policies import DAM4SAM, SAMURAI, SAM2Long
 from robustvos.sam2.memory_policies.base import Candidates
+from robustvos.sam2.memory_policies.box_filter import BoxFilter
 from robustvos.sam2.tracker import Tracker, track
 from robustvos.scenes import SceneSpec, render_scene
 from robustvos.seeding import numpy_rng
@@ -62,18 +64,32 @@ def test_objects_do_not_disturb_each_other(nano, clip, policy):
 
 
 @pytest.mark.parametrize("policy", [SAMURAI(), DAM4SAM(), SAM2Long()], ids=lambda policy: type(policy).__name__)
-def test_an_object_can_be_corrected_and_removed(nano, clip, policy):
+@pytest.mark.parametrize("corrected", [2, 4])
+def test_an_object_can_be_corrected_and_removed(nano, clip, policy, corrected):
     frames, prompts = clip
     tracker = Tracker(nano, policy=policy)
     first = prompts[0]
     tracker.step(frames[0], [first])
-    for frame in frames[1:4]:
+    for frame in frames[1:corrected]:
         tracker.step(frame)
     inside = first.mask.nonzero()[0].flip(0).float()[None]
-    found = tracker.step(frames[4], [Prompt(first.object_id, points=inside, labels=torch.ones(1).long(), frame=4)])
-    assert found.object_ids == (first.object_id,)
+    click = Prompt(first.object_id, points=inside, labels=torch.ones(1).long(), frame=corrected)
+    assert tracker.step(frames[corrected], [click]).object_ids == (first.object_id,)
+    for frame in frames[corrected + 1 : 9]:
+        assert tracker.step(frame).object_ids == (first.object_id,)
     tracker.remove(first.object_id)
-    assert tracker.step(frames[5]).object_ids == ()
+    assert tracker.step(frames[9]).object_ids == ()
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_a_policy_that_is_switched_off_is_sam2_bit_by_bit_after_a_correction_too(nano, clip, name):
+    frames, prompts = clip
+    first = prompts[0]
+    again = Prompt(first.object_id, mask=first.mask, frame=4)
+    # Of DAM4SAM's four slots one goes to the second prompted frame: from frame 8 on it sees one memory less.
+    asked = (frames[:8] if name == "dam4sam" else frames, [first, again])
+    for stock, own in zip(logits(nano, asked), logits(nano, asked, policy=OFF[name]), strict=True):
+        torch.testing.assert_close(own, stock, rtol=0, atol=0)
 
 
 # A scripted sequence of scores: which frames are looked back at
@@ -98,6 +114,25 @@ def looked_at(bank, now):
     _, recent = bank.view(now)
     spatial = [int(m.features[0, 0, 0]) for m in recent.values() if m.features is not None]
     return spatial, {now - t: int(m.pointer[0]) for t, m in recent.items()}
+
+
+@pytest.mark.parametrize("policy", [SAMURAI(), DAM4SAM(), SAM2Long(paths=1)], ids=lambda policy: type(policy).__name__)
+def test_no_pointer_is_looked_at_twice_after_a_correction(policy):
+    bank, now = scripted(policy, [found()] * 3)
+    bank.remember(now, marked(now), conditioning=True)
+    spatial, pointers = looked_at(bank.paths[0], now + 1)
+    assert pointers == {2: 3, 3: 2}  # frame 4 was prompted; 1 is out of reach
+    assert spatial == ([3] if isinstance(policy, DAM4SAM) else [2, 3])
+    if isinstance(policy, SAM2Long):  # two frames were prompted
+        assert [len(weights) for weights in bank.weights(0)] == [2 + len(spatial), 2 + len(pointers)]
+    bank.remember_paths(now + 1, [marked(now + 1) for _ in bank.pick([Candidates(*found())])])
+    assert looked_at(bank.paths[0], now + 2)[1] == {1: 5, 3: 3}
+
+
+def test_no_pointer_is_looked_at_twice_after_a_frame_that_dam4sam_keeps():
+    bank, now = scripted(DAM4SAM(), [found(), found(), apart()])
+    assert list(bank.conditioning) == [0, 3]
+    assert looked_at(bank, now)[1] == {2: 2, 3: 1}
 
 
 def square(x, side=4, size=32):
@@ -130,6 +165,40 @@ def test_samurai_takes_the_mask_where_motion_expects_it_once_it_is_trusted():
 def test_samurai_does_not_look_back_at_a_mask_where_motion_does_not_expect_one():
     bank, now = scripted(SAMURAI(stable_frames=2, motion_weight=0), [found(x=4)] * 4 + [found(x=24), found(x=4)])
     assert looked_at(bank, now)[0] == [3, 4, 6]
+
+
+NOTHING = torch.full((3, 32, 32), -10.0)
+ONE_ROW = torch.full((3, 32, 32), -10.0)
+ONE_ROW[:, 8, 4:8] = 10.0
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 3, 4])
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("iou", [0.1, 0.9])
+@pytest.mark.parametrize("masks", [NOTHING, ONE_ROW], ids=["nothing", "one_row"])
+def test_samurai_follows_an_object_again_that_was_hidden(masks, iou, before, hidden):
+    unseen = torch.full((3,), iou), masks, -5.0
+    script = [*[found()] * before, *[unseen] * hidden, *[found(x=4)] * 12]
+    bank, _ = scripted(SAMURAI(stable_frames=3), script)
+    jump = torch.tensor([0.80, 0.79, 0.1]), torch.stack([square(24), square(4), square(12)]), 5.0
+    assert bank.pick([Candidates(*jump)])[0].candidate == 1
+
+
+def test_samurai_trusts_motion_only_from_where_the_object_was_seen_again():
+    gone = torch.tensor([0.9, 0.1, 0.1]), NOTHING, -5.0
+    jump = torch.tensor([0.80, 0.79, 0.1]), torch.stack([square(24), square(4), square(12)]), 5.0
+    for seen_again, mask in ((1, 0), (3, 1)):
+        bank, _ = scripted(SAMURAI(stable_frames=3), [*[found()] * 5, gone, *[found()] * seen_again])
+        assert bank.pick([Candidates(*jump)])[0].candidate == mask
+
+
+@pytest.mark.parametrize("box", [[4.0, 8.0, 7.0, 8.0], [0.0, 0.0, 0.0, 0.0]], ids=["one_row", "one_pixel"])
+def test_a_box_filter_can_begin_with_a_box_without_height(box):
+    follow = BoxFilter(np.array(box))
+    for _ in range(40):
+        follow.predict()
+        follow.update(np.array([4.0, 8.0, 14.0, 28.0]))
+    np.testing.assert_allclose(follow.predict(), [4, 8, 14, 28], atol=1)
 
 
 def test_dam4sam_looks_back_in_strides_and_passes_over_frames_without_the_object():

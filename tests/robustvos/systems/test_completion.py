@@ -93,3 +93,22 @@ def test_each_object_has_a_memory_of_its_own_and_frames_without_truth_are_passed
 def test_settings_out_of_range_are_refused(make):
     with pytest.raises(UserError):
         make()
+
+
+class Counted(HoldLast):
+    """Says how many were made."""
+
+    made = 0
+
+    def fresh(self):
+        type(self).made += 1
+        return super().fresh()
+
+
+def test_each_object_of_a_video_has_one_completion():
+    frames = torch.zeros(5, 3, *SIZE, dtype=torch.uint8)
+    masks = torch.stack([torch.from_numpy(np.stack([mask, mask])) for mask in SEEN])
+    video = Video("v", frames, (1, 2), masks, (), tuple("01234"), SIZE)
+    for _ in completed(true_visible(video), Counted()):
+        pass
+    assert Counted.made == 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
 
 import robustvos
 from robustvos.adapters import GaRA, LayerNormTuning, LoRA, MoGA, MoGARelease
-from robustvos.errors import CheckpointNotFound, UnknownName, UserError
+from robustvos.errors import BadPrompt, CheckpointNotFound, UnknownName, UserError
 from robustvos.sam2.config import Sam2Config
 from robustvos.systems.loading import load_system
 from robustvos.systems.system import System
@@ -93,6 +95,43 @@ def test_a_run_is_loaded_by_its_folder(tmp_path):
         assert torch.equal(logits(again), logits(system))
     with pytest.raises(CheckpointNotFound, match="neither the folder of a run"):
         load_system(tmp_path / "runs")
+
+
+def test_a_described_system_stands_on_the_base_of_the_run_that_its_weights_come_from(tmp_path):
+    system = trained(LoRA(rank=4))
+    (tmp_path / "checkpoints").mkdir()
+    weights = tmp_path / "checkpoints/last.ckpt"
+    state = {"state_dict": system.adapter.adapter_state_dict(), "base": system.base.as_dict()}
+    torch.save(state | {"adapter": system.adapter.function_settings()}, weights)
+    lora = {"class_path": "PromptableVOS", "init_args": {"adapter": {"class_path": "LoRA", "init_args": {"rank": 4}}}}
+    (tmp_path / "config.yaml").write_text(
+        yaml.safe_dump({"model": lora, "sam2": {"variant": "nano", "image_size": SIZE}})
+    )
+    assert torch.equal(logits(load_system(lora, checkpoint=weights)), logits(system))
+
+
+def test_a_base_that_began_with_trunk_weights_is_loaded_without_them(tmp_path):
+    system = System(Sam2Config("nano", image_size=SIZE))
+    (tmp_path / "checkpoints").mkdir()
+    state = {f"sam2.{name}": value for name, value in system.model.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "checkpoints/last.ckpt")
+    sam2 = {"variant": "nano", "checkpoint": "random", "image_size": SIZE, "trunk_weights": "gone.pt"}
+    model = {"class_path": "PromptableVOS", "init_args": {}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model": model, "sam2": sam2}))
+    again = load_system(tmp_path)
+    assert torch.equal(logits(again), logits(system))
+    system.sam2 = Sam2Config(**sam2)
+    torch.testing.assert_close(
+        logits(load_system(system.save_pretrained(tmp_path / "saved"))), logits(system), atol=0.05, rtol=0.05
+    )
+
+
+def test_prompts_whose_frames_never_came_are_named():
+    late = [BOX, replace(BOX, object_id=2, frame=7), replace(BOX, object_id=3, frame=3)]
+    tracked = robustvos.track(frames(), late, "sam2")
+    assert [next(tracked).object_ids for _ in range(3)] == [(1,)] * 3
+    with pytest.raises(BadPrompt, match="prompts for frames 3, 7 were not used: the video has 3 frames"):
+        next(tracked)
 
 
 def test_what_cannot_be_loaded_says_why():

@@ -33,6 +33,7 @@ class ForkServer:
                 command = [sys.executable, __file__, str(theirs.fileno())]
                 environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
+        cloudpickle.register_pickle_by_value(sys.modules[work.__module__])  # tests are no package
         said = folder / "said.txt"
         self._connection.send_bytes(cloudpickle.dumps((work, str(said), os.getcwd(), dict(os.environ))))
         assert self._connection.poll(PATIENCE_S), f"no end of {work} within {PATIENCE_S:.0f} s"
@@ -47,7 +48,8 @@ class ForkServer:
 
 def serve(connection: Connection) -> None:
     """Answer each request with the exit code of its fork, until the other end is closed."""
-    import line_training  # noqa: F401  (and with it torch and Lightning)
+    import callbacks  # noqa: F401
+    import lightning_modules  # noqa: F401  (and with them torch and Lightning)
 
     while True:
         try:
@@ -83,5 +85,4 @@ def run_and_exit(request: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     serve(Connection(int(sys.argv[1])))
