@@ -133,7 +133,8 @@ def scene_motion(
 ) -> dict[int, Matrix]:
     """How the scene around some things moves in the picture, from ``reference`` to the frames up to ``last``.
 
-    Where it cannot be said, or the camera is still to within a fraction of a pixel, the frames are left out.
+    Where the camera is still to within a fraction of a pixel that is the identity; frames of which it cannot be said, because
+    too few points agree, are left out.
 
     Args:
         read: Gives frame ``t`` as ``(H, W)`` uint8 grey.
@@ -152,8 +153,7 @@ def scene_motion(
         if motion.inliers.sum() < max(limits.points, 0.3 * len(tracker.points)):
             continue
         moved = transform(tracker.points[motion.inliers], motion.matrix) - tracker.points[motion.inliers]
-        if np.median(np.abs(moved)) > _STILL:
-            found[t] = motion.matrix
+        found[t] = motion.matrix if np.median(np.abs(moved)) > _STILL else np.eye(3)
     return found
 
 
