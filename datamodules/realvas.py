@@ -53,7 +53,8 @@ class RealVAS(Data):
         train: Training clips: of the root, drawn, or both.
         seed: Of training clips.
         workers: Processes that make them.
-        columns: Of a Hub dataset: role (clip, index, frame, amodal, modal, category) to column, where its name does not say.
+        columns: Of a Hub dataset: role (clip, object, index, frame, amodal, modal, category) to column, where its name does
+            not say; ``object`` where rows of one clip are of several objects.
     """
 
     name = "realvas"
