@@ -66,6 +66,17 @@ def test_each_video_has_its_reason(bad_run):
     assert all(result.figures for result in ingest.rejected)
 
 
+def test_a_video_that_was_away_is_taken_in_once_it_is_back(scene, tmp_path):
+    scene.write_frames(tmp_path / "here", [scene.frame(t, ()) for t in range(60)])
+    add_sources(tmp_path / "run", [tmp_path / "here"])
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(DataNotFound, match="ingest: here failed: video .*here does not exist"):
+        run_stages(tmp_path / "run", ["ingest"], progress=False)
+    add_sources(tmp_path / "run", [tmp_path / "there"])
+    done = run_stages(tmp_path / "run", ["ingest"], progress=False)["ingest"]
+    assert [result.key for result in done.kept] == ["here"] and not done.missing
+
+
 def test_no_mover_no_clip_and_the_page_says_so(bad_run):
     assert not open_results(bad_run, "composite").results
     funnel = read_funnel(bad_run, len(read_sources(bad_run)))
