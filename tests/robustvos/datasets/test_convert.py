@@ -257,6 +257,16 @@ def test_kins_video_car_has_whole_masks_where_kins_has_them(tmp_path):
     assert overlap.sum() / (clip.amodal[1][0].numpy() | whole(2)).sum() > 0.8  # a polygon's pixels are pycocotools's
 
 
+@pytest.mark.parametrize(
+    ("video", "error"), [("../Kins", UnsafePath), ("/tmp", UnsafePath), (7, UnsafePath), ("2011*", DataNotFound)]
+)
+def test_videos_of_a_pickle_are_looked_for_by_safe_names_alone(video, error, tmp_path):
+    root = kins(tmp_path / "src")
+    (root / "car_data/test_data.pkl").write_bytes(pickle.dumps({video: {4: {2: {"VM": rle(visible(2))}}}}))
+    with pytest.raises(error, match="test_data.pkl: name of a video|looked for raw_video/<date>/2011"):
+        convert("kins_video_car", root, tmp_path / "out")
+
+
 class Evil:
     def __reduce__(self):
         return (print, ("run",))
@@ -294,6 +304,16 @@ def test_coco_videos_of_every_spelling(names, tmp_path):
     (clip,) = find_native_clips(tmp_path / "out")
     check(clip)
     assert clip.name == "6_2"
+
+
+def test_coco_videos_are_told_apart_by_their_whole_names(tmp_path):
+    images = [image(t, video_id=f"seq.v{t % 2}", frame_id=t) for t in range(COUNT)]
+    annotations = [
+        {"id": t, "image_id": t, "track_id": k, "segmentation": rle(whole(t))} for t in (3, 1, 0) for k in (5, 6)
+    ]
+    convert("coco_amodal", coco_file(tmp_path, images, annotations), tmp_path / "out")
+    found = {clip.name: clip.details["image_ids"] for clip in find_native_clips(tmp_path / "out")}
+    assert found == {"seq.v0_5": [0, 2], "seq.v0_6": [0, 2], "seq.v1_5": [1, 3], "seq.v1_6": [1, 3]}
 
 
 def test_masks_of_another_size_than_their_frames_are_refused(tmp_path):
