@@ -74,7 +74,8 @@ def add_sources(
             source for source in known.values() if source.path == os.path.abspath(path)
         ]
         key = same[0].key if same else _free_key(path, digest, known)
-        camera, role = (chosen.get(path, chosen.get(video)) for chosen in (cameras or {}, roles or {}))
+        camera = (cameras or {}).get(path, (cameras or {}).get(video))
+        role = (roles or {}).get(path, (roles or {}).get(video))
         before = same[0] if same else None
         source = Source(
             key,
