@@ -16,7 +16,14 @@ from datamodules.shapes import check_reloading
 from robustvos.datasets.amodal.hub_fetch import fetch, is_on_hub
 from robustvos.datasets.amodal.hub_tree import native_root
 from robustvos.datasets.amodal.native_videos import NativeVideos
-from robustvos.datasets.amodal.training import EPOCH, AmodalClips, AmodalTraining, sources_of, split_by_footage
+from robustvos.datasets.amodal.training import (
+    EPOCH,
+    AmodalClips,
+    AmodalTraining,
+    has_all_masks,
+    sources_of,
+    split_by_footage,
+)
 from robustvos.datasets.collate import collate_clips
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.published_sets import PUBLISHED
@@ -46,7 +53,8 @@ class RealVAS(Data):
         train: Training clips: of the root, drawn, or both.
         seed: Of training clips.
         workers: Processes that make them.
-        columns: Of a Hub dataset: role (clip, index, frame, amodal, modal, category) to column, where its name does not say.
+        columns: Of a Hub dataset: role (clip, object, index, frame, amodal, modal, category) to column, where its name does
+            not say; ``object`` where rows of one clip are of several objects.
     """
 
     name = "realvas"
@@ -143,9 +151,17 @@ class RealVAS(Data):
     def _footage(self) -> tuple[list[NativeClip], list[NativeClip]]:
         """Clips of the root to train on, and those held out, whose source videos the former do not show."""
         root = native_root(self._there(), cache_folder(), self.columns)[0]
-        clips = [clip for clip in find_native_clips(root) if clip.amodal is not None]
-        if not clips:
+        found = [clip for clip in find_native_clips(root) if clip.amodal is not None]
+        if not found:
             raise UserError(f"{root}: no clip has whole masks (gt_masks), so that there is nothing to train on")
+        clips = [clip for clip in found if has_all_masks(clip)]
+        if not clips:
+            raise UserError(
+                f"{root}: every clip has masks on some frames alone, so that there is nothing to train on; these clips are "
+                "for test"
+            )
+        if len(clips) < len(found):
+            self.say(f"realvas: left out {len(found) - len(clips)} clips that have masks on some frames alone")
         trained, held_out = split_by_footage(clips, self.train.held_out)
         videos = [len({name for clip in part for name in sources_of(clip)}) for part in (trained, held_out)]
         self.say(

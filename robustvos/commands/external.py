@@ -194,7 +194,7 @@ def convert_dataset(
     """Clips of another amodal dataset in Real-VAS's native form, which `test --data realvas --data.root OUT` reads.
 
     Each object is a clip that begins where it is seen. Frames are copied, and linked where clips share them; clips that are in
-    OUT already are kept, so that the same command goes on.
+    OUT already are kept, so that the same command goes on; clips of another format, --split or --clean_start are refused.
 
       cli.py external convert tcow_rubric rubric --out data/rubric
 

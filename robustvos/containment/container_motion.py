@@ -7,6 +7,7 @@ add up. Where few points agree a similarity is fitted instead, and a translation
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,6 +202,27 @@ class PartTracker:
         inside = cv2.warpPerspective(np.ones_like(frame), into, (w, h), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
         part = self.part[y : y + h, x : x + w] & (inside > 0)
         return likeness(self.reference[y : y + h, x : x + w], rectified, part)
+
+
+def matrix_between(known: Mapping[int, Matrix], t: int, gap: int | None = None) -> Matrix | None:
+    """The homography of a frame: as known, or between those of the nearest known frames.
+
+    Args:
+        known: Homographies by frame.
+        t: The frame.
+        gap: Frames between these two at most; None: any number.
+
+    Returns:
+        None where a neighbour is missing or they are too far apart.
+    """
+    if t in known:
+        return known[t]
+    before, after = max((k for k in known if k < t), default=None), min((k for k in known if k > t), default=None)
+    if before is None or after is None or (gap is not None and after - before > gap):
+        return None
+    share = (t - before) / (after - before)
+    a, b = (known[k] / known[k][2, 2] for k in (before, after))
+    return np.asarray((1 - share) * a + share * b)
 
 
 def transform(points: Points, matrix: Matrix) -> Points:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustvos.containment.completion import RestPath, align_to_visible, moved_by
-from robustvos.containment.container_motion import Matrix
+from robustvos.containment.container_motion import Matrix, matrix_between
 from robustvos.containment.depth_inside import depth_of_object
 from robustvos.containment.follow import Followed, Stop
 from robustvos.containment.mask_warp import Mask, overlap, signed_distance, warp_distance, warp_mask
@@ -162,12 +162,13 @@ def contain(
         size: ``(H, W)``.
         container: What may hide it in the frames in which it goes in; None: anything.
         rest_mask: Its mask at rest, by a person; None: it rests where it was when it vanished.
-        camera: Homographies of the scene from frame ``phases.hidden - 1`` to those up to its rest; None: the camera is still.
+        camera: Homographies of the scene from frame ``phases.hidden - 1`` to those up to its rest; frames that are not in it
+            are taken to lie between their neighbours. None: the camera is still.
         depth: Its depth behind the tracked face, in widths of the part; None: see the settings.
         settings: See there.
 
     Raises:
-        NotContained: If too few hidden frames can be trusted.
+        NotContained: If too few hidden frames can be trusted, or the camera's motion up to the rest is not known.
     """
     settings = settings or ContainmentSettings()
     last = max(followed.motions)
@@ -178,7 +179,7 @@ def contain(
     delta, planes = _planes(followed, size, depth, settings)
     amodal, speed = _entering(visible, phases, container or {})
     vanished = amodal[phases.hidden - 1]
-    scene = {t: (camera or {}).get(t, np.eye(3)) for t in range(phases.hidden, phases.rest + 1)}
+    scene = _scene(camera, phases)
     lies = warp_mask(vanished, scene[phases.rest])
     way = RestPath(lies, lies if rest_mask is None else rest_mask)
     way = replace(way, rate=_rate(way, speed, phases.rest - phases.hidden + 1))
@@ -197,6 +198,17 @@ def contain(
     )
     whole = np.stack([amodal[t] for t in frames])
     return Contained(phases.first, whole, modal & whole, sure, phases, delta, followed.stop)
+
+
+def _scene(camera: Mapping[int, Matrix] | None, phases: Phases) -> dict[int, Matrix]:
+    """Homographies of the scene from the last frame in which the object is seen to each frame up to its rest."""
+    frames = range(phases.hidden, phases.rest + 1)
+    known = dict.fromkeys(frames, np.eye(3)) if camera is None else {phases.hidden - 1: np.eye(3), **camera}
+    found = {t: matrix for t in frames if (matrix := matrix_between(known, t)) is not None}
+    if phases.rest not in found:
+        lost = min(set(frames) - set(found))
+        raise NotContained("camera lost before rest", frame=lost, rest_frame=phases.rest)
+    return found
 
 
 def _planes(

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from robustvos.containment.container_motion import Gray, Matrix, MotionSettings, PartMotion, PartTracker, transform
+from robustvos.containment.likeness import likeness
 from robustvos.errors import BadMask
 
 Mask = NDArray[np.bool_]
@@ -19,6 +20,12 @@ GivenPoints = Callable[[NDArray[np.float32], Sequence[int]], Mapping[int, tuple[
 """Points in the frame before the first of some frames -> by frame, their places ``(P, 2)`` and whether they are seen."""
 _STILL = 0.25
 """Motion below this, in pixels, is that of a still camera."""
+_MANY = 0.3
+"""Share of the scene's points that speak for it as a whole."""
+_AS_ALIKE = 0.02
+"""By how much a motion that was fitted may look more like the reference than no motion, and mean nothing."""
+_NOISE = 4.0
+"""Difference of two smoothed frames, in steps of 0 to 255, up to which they show the same."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,9 @@ def scene_motion(
 ) -> dict[int, Matrix]:
     """How the scene around some things moves in the picture, from ``reference`` to the frames up to ``last``.
 
-    Where it cannot be said, or the camera is still to within a fraction of a pixel, the frames are left out.
+    Where the camera is still to within a fraction of a pixel that is the identity; frames of which it cannot be said are left
+    out. Where few points agree, as on a wall whose noise is most of its texture, the scene must look like itself, where it was
+    or where they say that it is; where there is no texture at all, it must look the same as it did.
 
     Args:
         read: Gives frame ``t`` as ``(H, W)`` uint8 grey.
@@ -148,13 +157,34 @@ def scene_motion(
         around &= cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)) == 0
     tracker, found = PartTracker(gray, around), {}
     for t in range(reference + 1, last + 1):
-        motion = tracker.step(read(t))
-        if motion.inliers.sum() < max(limits.points, 0.3 * len(tracker.points)):
-            continue
-        moved = transform(tracker.points[motion.inliers], motion.matrix) - tracker.points[motion.inliers]
-        if np.median(np.abs(moved)) > _STILL:
-            found[t] = motion.matrix
+        frame = read(t)
+        motion = tracker.step(frame)
+        is_still = _is_still(tracker, motion, frame, limits)
+        if is_still is not None:
+            found[t] = np.eye(3) if is_still else motion.matrix
     return found
+
+
+def _is_still(scene: PartTracker, motion: PartMotion, frame: Gray, limits: FollowLimits) -> bool | None:
+    """Whether the scene is where it was in the reference; None if it cannot be said."""
+    agree = int(motion.inliers.sum())
+    if agree >= max(limits.points, _MANY * len(scene.points)):
+        moved = transform(scene.points[motion.inliers], motion.matrix) - scene.points[motion.inliers]
+        return float(np.median(np.abs(moved))) <= _STILL
+    alike = likeness(scene.reference, frame, scene.part)
+    if np.isnan(alike):
+        return _looks_the_same(scene.reference, frame, scene.part) or None
+    fitted = -1.0 if np.isnan(motion.likeness) else motion.likeness
+    if alike >= max(limits.likeness, fitted - _AS_ALIKE):
+        return True
+    return False if agree >= limits.points and fitted >= limits.likeness else None
+
+
+def _looks_the_same(before: Gray, after: Gray, where: Mask) -> bool:
+    """Whether two frames differ by no more than noise, nearly everywhere in a mask."""
+    smooth = [cv2.GaussianBlur(picture, (0, 0), 2.0) for picture in (before, after)]
+    apart = cv2.absdiff(smooth[0], smooth[1])[where]
+    return bool(len(apart)) and float(np.quantile(apart, 0.99)) <= _NOISE
 
 
 def _run(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustvos.containment.container_motion import Matrix, PartMotion, PartTracker, Points
+from robustvos.containment.container_motion import Matrix, PartMotion, PartTracker, Points, matrix_between
 from robustvos.containment.follow import gray_reader
 from robustvos.containment.mask_warp import Mask
 from robustvos.containment.rigid_body import fit_body
@@ -56,7 +56,7 @@ def container_track(
                 found[t] = motion
         points = tracker.points
     known = {rest: np.eye(3), **_steadied(points, found, containers[rest].shape, focal)}
-    matrices = [_between(known, t) for t in range(len(frames))]
+    matrices = [matrix_between(known, t, _GAP) for t in range(len(frames))]
     filled = [_by_mask(containers[rest], containers[t]) if m is None else m for t, m in enumerate(matrices)]
     return filled, (len(known) - 1) / max(len(frames) - 1, 1)
 
@@ -72,18 +72,6 @@ def _steadied(
     if body.residual > _RIGID or body.agreeing < 0.5:
         return measured
     return dict(zip(found, body.motion.homographies(0.0), strict=True))
-
-
-def _between(known: Mapping[int, Matrix], t: int) -> Matrix | None:
-    """The homography of a frame: as known, or between those of the nearest known frames if these are near."""
-    if t in known:
-        return known[t]
-    before, after = max((k for k in known if k < t), default=None), min((k for k in known if k > t), default=None)
-    if before is None or after is None or after - before > _GAP:
-        return None
-    share = (t - before) / (after - before)
-    a, b = (known[k] / known[k][2, 2] for k in (before, after))
-    return np.asarray((1 - share) * a + share * b)
 
 
 def paint_opaque(

@@ -169,7 +169,8 @@ class Stage(Protocol):
     def run(self, item: Item, work: Work) -> Outcome | Sequence[Outcome]:
         """Do one item. Nothing but the item and the settings may decide what is returned and written.
 
-        ``BadVideo``, ``BadMask`` and ``DataNotFound`` become rejections with the reason ``unreadable``.
+        ``BadVideo`` and ``BadMask`` become rejections with the reason ``unreadable``; after ``DataNotFound`` the item is still
+        to be done.
         """
 
 

@@ -24,8 +24,11 @@ def do_item(
 ) -> str:
     """Do one item, unless it is done or another process is at it.
 
+    What cannot be read is noted for good. What is missing may be there next time, on a disk that is not mounted now or under
+    another path, and is not noted.
+
     Returns:
-        ``done``, ``busy``, or the traceback of an error of the program.
+        ``done``, ``busy``, what is missing, or the traceback of an error of the program (see :func:`is_fault`).
 
     Raises:
         UserError: If nothing can be written.
@@ -43,10 +46,12 @@ def do_item(
             listed = [outcomes] if isinstance(outcomes, Outcome) else list(outcomes)
             line = {"key": item.key, "fingerprint": digest, "outcomes": [_described_outcome(o) for o in listed]}
             _publish(temporary, folder / item.key)
-        except (BadVideo, BadMask, DataNotFound) as error:
+        except (BadVideo, BadMask) as error:
             discard_folder(folder / item.key)
             unreadable = Rejection("unreadable", {"message": str(error)})
             line = {"key": item.key, "fingerprint": digest, "outcomes": [_described_outcome(unreadable)]}
+        except DataNotFound as error:
+            return str(error)
         except UserError:
             raise
         except Exception:
@@ -55,6 +60,11 @@ def do_item(
             shutil.rmtree(temporary, ignore_errors=True)
         manifest.add(line)
     return "done"
+
+
+def is_fault(answer: str) -> bool:
+    """Whether an answer of :func:`do_item` is the traceback of an error of the program."""
+    return answer.startswith("Traceback ")
 
 
 def _publish(temporary: Path, target: Path) -> None:

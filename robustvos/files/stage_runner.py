@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustvos.errors import UserError
+from robustvos.errors import DataNotFound, UserError
 from robustvos.files.atomic import atomic_write_json
 from robustvos.files.atomic_folder import discard_folder, remove_leftovers
 from robustvos.files.manifest import Manifest, locked, open_lock, take_lock
@@ -30,7 +30,7 @@ from robustvos.files.stage import (
     fingerprint,
     open_results,
 )
-from robustvos.files.stage_item import LOCKS, begin, do_in_worker, do_item, one_thread
+from robustvos.files.stage_item import LOCKS, begin, do_in_worker, do_item, is_fault, one_thread
 from robustvos.progress import progress_bar
 
 _GLANCE_S = 0.2
@@ -83,7 +83,7 @@ def run_stage(
     """Do the items of a stage that are not done yet, or were done with other settings or inputs.
 
     Several runs may share ``root``: each item is done by one of them. Whatever is killed can be run again. An item that fails
-    with an error of the program does not stop the others.
+    with an error of the program, or for want of a file, does not stop the others, and is tried again by the next run.
 
     Args:
         stage: What to do.
@@ -99,6 +99,7 @@ def run_stage(
     Raises:
         UserError: If items failed, a worker was killed, nothing can be written, or another run is at work there with other
             settings.
+        DataNotFound: If items failed for want of a file alone.
         ValueError: If two items have one key.
     """
     folder = Path(root) / stage.name
@@ -181,8 +182,12 @@ class _Runner:
                     time.sleep(_GLANCE_S)
                 waiting = busy
         if self._failures:
-            (key, trace), others = self._failures[0], len(self._failures) - 1
-            more = f" and {others} more" if others else ""
+            (key, trace), *others = sorted(self._failures, key=lambda failed: (not is_fault(failed[1]), failed))
+            more = f" and {len(others)} more" if others else ""
+            if not is_fault(trace):
+                raise DataNotFound(
+                    f"{self.stage.name}: {key}{more} failed: {trace}. The rest is done; run it again then"
+                )
             raise UserError(
                 f"{self.stage.name}: {key}{more} failed ({trace.strip().splitlines()[-1]}); the rest is done. Run it "
                 f"again; if it fails again, please report it with {self._report(trace)}"

@@ -83,20 +83,22 @@ class Align:
         problem = differing_views(shots[first], shots[second])
         if problem is not None:
             return [Rejection("not one view", {"first": first, "second": second, **problem})]
-        step = sample_step(self.root, first)
-        packed = {key: self._pack(key, step) for key in item.inputs["tracks"]}
+        step, held = sample_step(self.root, first), sorted(item.inputs["tracks"])
+        packed = {key: masks for key in held if (masks := self._pack(key, step)) is not None}
+        deleted = [key for key in held if key not in packed]
         found = []
-        pairs = list(self._pairs(item, shots))
+        pairs = [pair for pair in self._pairs(item) if not set(pair) & set(deleted)]
         for a, b in pairs:
             found += self._candidates(packed, a, b, step, shots[first].fps)
             work.advance(1 / len(pairs))
         found.sort(key=lambda figures: (-figures["score"], figures["first"], figures["second"], figures["shift"]))
-        return [
+        kept = [
             Record({**figures, "rank": rank}, f"{figures['first']}~{figures['second']}~{figures['shift']}")
             for rank, figures in enumerate(found[: self.settings.per_shots])
         ]
+        return [*kept, *([Rejection("deleted", {"tracks": ", ".join(deleted)})] if deleted else [])]
 
-    def _pairs(self, item: Item, shots: Mapping[str, Shot]) -> Iterable[tuple[str, str]]:
+    def _pairs(self, item: Item) -> Iterable[tuple[str, str]]:
         first, second = (
             sorted(key for key in item.inputs["tracks"] if shot_of_track(key) == item.inputs[side])
             for side in ("first", "second")
@@ -106,10 +108,10 @@ class Align:
             return (pair for pair in pairs if self.settings.allow_same_object or pair[0] != pair[1])
         return itertools.product(first, second)
 
-    def _pack(self, key: str, step: int) -> tuple[int, PackedMasks]:
-        """First sample of a track, and its masks at every sample from there on."""
+    def _pack(self, key: str, step: int) -> tuple[int, PackedMasks] | None:
+        """First sample of a track, and its masks at every sample from there on; None if a person has deleted it."""
         track = read_track(self.root, track_path(self.root, shot_of_track(key), key), key)
-        return int(track.frames[0]) // step, pack_masks(on_grid(track, step))
+        return (int(track.frames[0]) // step, pack_masks(on_grid(track, step))) if len(track.frames) else None
 
     def _candidates(
         self, packed: Mapping[str, tuple[int, PackedMasks]], a: str, b: str, step: int, fps: float

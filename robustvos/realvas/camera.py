@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,13 @@ def choose_path(clip: NativeClip, name: str, settings: CameraSettings) -> Choice
 def write_moved_clip(folder: Path, clip: NativeClip, path: CameraPath, figures: Mapping[str, Any]) -> None:
     """Write a clip as a virtual camera sees it; frames and masks are read, warped and forgotten one by one."""
     details = {key: value for key, value in clip.details.items() if key not in _MADE_ANEW}
-    masks = [_moved(clip, path, t) for t in range(len(clip.frames))]
+    steps = range(len(clip.frames))
+    moved = lru_cache(maxsize=1)(lambda t: _moved(clip, path, t))  # asked for twice, as visible and as whole mask
     write_item_clip(
         folder,
-        (warp_frame(clip.frames[t], path.matrices[t], path.size) for t in range(len(clip.frames))),
-        (modal for modal, _ in masks),
-        (amodal for _, amodal in masks),
+        (warp_frame(clip.frames[t], path.matrices[t], path.size) for t in steps),
+        (moved(t)[0] for t in steps),
+        (moved(t)[1] for t in steps),
         category=clip.category,
         **details
         | {

@@ -47,16 +47,19 @@ class CameraCheck:
 
 @dataclass(frozen=True)
 class MaskPixels:
-    """Pixels of one frame's masks: ``whole`` ``(N, 2)`` x, y of the amodal mask, ``hidden`` ``(N,)`` bool."""
+    """Pixels of one frame's masks: ``whole`` ``(N, 2)`` x, y of the amodal mask, ``hidden`` ``(N,)`` bool.
 
-    whole: NDArray[np.float64]
+    Those of all frames of a clip are held, so they take two bytes a coordinate: more than any frame has pixels on a side.
+    """
+
+    whole: NDArray[np.uint16]
     hidden: NDArray[np.bool_]
 
 
 def mask_pixels(amodal: Mask, modal: Mask) -> MaskPixels:
     """Of ``(H, W)`` bool masks."""
     rows, columns = np.nonzero(amodal)
-    return MaskPixels(np.stack([columns, rows], axis=1).astype(np.float64), ~modal[rows, columns])
+    return MaskPixels(np.stack([columns, rows], axis=1).astype(np.uint16), ~modal[rows, columns])
 
 
 def check_path(path: CameraPath, pixels: Sequence[MaskPixels], limits: CameraLimits | None = None) -> CameraCheck:
@@ -86,7 +89,7 @@ def check_path(path: CameraPath, pixels: Sequence[MaskPixels], limits: CameraLim
     return CameraCheck(visible, first, severity, reason)
 
 
-def _in_view(points: NDArray[np.float64], path: CameraPath, t: int) -> NDArray[np.bool_]:
+def _in_view(points: NDArray[np.uint16], path: CameraPath, t: int) -> NDArray[np.bool_]:
     height, width = path.size
     moved = np.hstack([points, np.ones((len(points), 1))]) @ path.matrices[t].T
     seen = moved[:, :2] / moved[:, 2:]

@@ -39,6 +39,7 @@ REASONS = (
     "object cut by the frame",
     "not hidden at rest",
     "carrier lost before rest",
+    "camera lost before rest",
     "too short",
     "unreadable",
 )
@@ -78,7 +79,7 @@ class Contain:
     settings: ContainSettings = field(default_factory=ContainSettings)
     regions: Callable[[], RegionSource] = FlowRegions
     name = CONTAIN
-    version = 2
+    version = 3
     unit = "clip"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:

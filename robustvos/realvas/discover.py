@@ -17,7 +17,7 @@ from robustvos.realvas.difference import DifferenceSettings, changed_with_effect
 from robustvos.realvas.fragments import join_fragments
 from robustvos.realvas.named_objects import detect, detected_objects, name_of
 from robustvos.realvas.plugins import EMBEDDED, plugin
-from robustvos.realvas.shots import INGEST, Shot, shot_of
+from robustvos.realvas.shots import INGEST, Shot, SmallFrames, shot_of
 from robustvos.realvas.split import split_object, without_shadows
 from robustvos.realvas.tracks import Track, touches_border, write_track
 from robustvos.seeding import derive_seed
@@ -69,6 +69,32 @@ class _Doubts:
 
 
 @dataclass
+class _Parts:
+    """What is known of a track, sample by sample."""
+
+    objects: list[np.ndarray] = field(default_factory=list)
+    regions: list[np.ndarray] = field(default_factory=list)
+    ghosts: int = 0
+    effects: list[float] = field(default_factory=list)
+
+    def add(self, obj: np.ndarray, region: np.ndarray, ghost: bool, effect: float) -> None:
+        self.objects.append(obj)
+        self.regions.append(region)
+        self.ghosts += ghost
+        self.effects.append(effect)
+
+    def joined(self, raw: RawTrack, frames: list[int]) -> tuple[Track, _Doubts]:
+        track = Track(
+            np.array([frames[s] for s in raw.samples]),
+            np.stack(self.objects),
+            np.stack(self.regions),
+            np.array(raw.merged),
+            np.array([touches_border(mask) for mask in self.objects]),
+        )
+        return track, _Doubts(self.ghosts / len(raw.samples), float(np.median(self.effects)))
+
+
+@dataclass
 class Discover:
     """One item a shot, one outcome a track.
 
@@ -111,11 +137,10 @@ class Discover:
         """The tracks with what speaks against them, and in how many samples each pixel is free."""
         associator = Associator(self.settings.association)
         everything: list[np.ndarray] = []
-        pictures: list[np.ndarray] = []
         free = np.zeros(shot.small_size, np.int32)
         detector, detections = plugin("detector", self.settings.detector), []
         if detector is not None:
-            detections = detect(detector, list(shot.small(frames)))
+            detections = detect(detector, SmallFrames(shot, frames))
         for sample, picture in enumerate(shot.small(frames)):
             objects, effects = changed_with_effects(
                 picture, shot.small_plate, shot.small_noise, self.settings.difference
@@ -123,47 +148,35 @@ class Discover:
             associator.add(sample, detected_objects(detections[sample], objects) if detections else objects)
             free += ~(objects | effects)
             everything.append(np.packbits(objects | effects, axis=-1))
-            pictures.append(picture)
             work.advance(0.5 / len(frames))
         least = max(3, round(self.settings.min_seconds * self.settings.fps))
         long = [track for track in join_fragments(associator.tracks) if len(track.samples) >= least]
         found = []
-        for number, raw in enumerate(long):
-            track, doubts = self._refine(shot, raw, number, frames, pictures, everything)
+        for raw, (track, doubts) in zip(long, self._refine(shot, long, frames, everything, work), strict=True):
             label = name_of(raw.regions, [detections[s] for s in raw.samples]) if detections else ""
             found.append((track, replace(doubts, label=label)))
-            work.advance(0.5 / len(long))
         return found, free
 
     def _refine(
-        self,
-        shot: Shot,
-        raw: RawTrack,
-        number: int,
-        frames: list[int],
-        pictures: list[np.ndarray],
-        everything: list[np.ndarray],
-    ) -> tuple[Track, _Doubts]:
-        """Split object and effects in each sample."""
-        width = shot.small_size[1]
-        objects, regions, ghosts, effects = [], [], 0, []
-        for sample, region in zip(raw.samples, raw.regions, strict=True):
-            changed = np.unpackbits(everything[sample], axis=-1, count=width).astype(bool)
-            whole = with_effects(region, changed)
-            seed = derive_seed(self.settings.seed, shot.key, number, frames[sample])
-            picture, scene = pictures[sample], shot.small_plate
-            objects.append(split_object(picture, scene, without_shadows(whole, region, picture, scene), seed))
-            regions.append(whole)
-            ghosts += outline_ownership(picture, scene, region) < 1.0
-            effects.append(effect_share(picture, scene, objects[-1]))
-        track = Track(
-            np.array([frames[s] for s in raw.samples]),
-            np.stack(objects),
-            np.stack(regions),
-            np.array(raw.merged),
-            np.array([touches_border(mask) for mask in objects]),
-        )
-        return track, _Doubts(ghosts / len(raw.samples), float(np.median(effects)))
+        self, shot: Shot, tracks: list[RawTrack], frames: list[int], everything: list[np.ndarray], work: Work
+    ) -> list[tuple[Track, _Doubts]]:
+        """Split object and effects in each sample of some tracks; pictures are read again, one at a time."""
+        at: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for number, raw in enumerate(tracks):
+            for sample, region in zip(raw.samples, raw.regions, strict=True):
+                at.setdefault(sample, []).append((number, region))
+        parts = [_Parts() for _ in tracks]
+        samples, scene = sorted(at), shot.small_plate
+        for sample, picture in zip(samples, shot.small(frames[s] for s in samples), strict=True):
+            changed = np.unpackbits(everything[sample], axis=-1, count=shot.small_size[1]).astype(bool)
+            for number, region in at[sample]:
+                whole = with_effects(region, changed)
+                seed = derive_seed(self.settings.seed, shot.key, number, frames[sample])
+                obj = split_object(picture, scene, without_shadows(whole, region, picture, scene), seed)
+                ghost = outline_ownership(picture, scene, region) < 1.0
+                parts[number].add(obj, whole, ghost, effect_share(picture, scene, obj))
+            work.advance(0.5 / len(samples))
+        return [made.joined(raw, frames) for made, raw in zip(parts, tracks, strict=True)]
 
     def _judge(self, shot: Shot, track: Track, doubts: _Doubts, free: np.ndarray, key: str) -> Outcome:
         areas = track.objects.sum(axis=(1, 2)) / shot.factor**2

@@ -81,6 +81,8 @@ def _picture(root: Path, key: str, stages: Mapping[str, tuple[Result, ...]]) -> 
     parts = key.split("~")
     if made:
         picture = strip(made[0])
+    elif any(_is_deleted(root, part) for part in parts[:2] if shot_of_track(part) in shots):
+        return None
     elif len(parts) == 3:
         first, second = ((shots[shot_of_track(k)], _track(root, k)) for k in parts[:2])
         picture = _pair(first, second, int(parts[2]))
@@ -97,6 +99,11 @@ def _picture(root: Path, key: str, stages: Mapping[str, tuple[Result, ...]]) -> 
     with atomic_path(path) as temporary:
         Image.fromarray(picture).save(temporary, format="JPEG", quality=90)
     return path
+
+
+def _is_deleted(root: Path, key: str) -> bool:
+    """Whether a person has deleted a track that there was."""
+    return track_path(root, shot_of_track(key), key).exists() and not len(_track(root, key).frames)
 
 
 def _pair(first: tuple[Shot, Track], second: tuple[Shot, Track], shift: int) -> np.ndarray:

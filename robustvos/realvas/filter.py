@@ -103,7 +103,11 @@ class Filter:
         return self._choose(judged)
 
     def _judge(self, candidate: Result, scene: _Scene) -> _Clip | NoWindow:
-        first, second = (scene.tracks[candidate.figures[side]] for side in ("first", "second"))
+        keys = [candidate.figures[side] for side in ("first", "second")]
+        deleted = sorted(key for key in set(keys) if key not in scene.tracks)
+        if deleted:
+            return NoWindow("deleted", {"tracks": ", ".join(deleted)})
+        first, second = (scene.tracks[key] for key in keys)
         step, shift = candidate.figures["step"], candidate.figures["shift"] // candidate.figures["step"]
         shot = scene.shots[first.shot]
         ordered = self._order(Pairing.of(first, second, shift), shot, scene)
@@ -274,7 +278,7 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Scene:
-    """The shots of an item, with all their tracks."""
+    """The shots of an item, with all their tracks but those that a person has deleted."""
 
     shots: Mapping[str, Shot]
     tracks: Mapping[str, Placed]

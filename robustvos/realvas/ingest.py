@@ -96,7 +96,7 @@ class Ingest:
     def _shot(self, frames: Frames, start: int, stop: int, key: str, folder: Path) -> Outcome:
         fps, length = frames.fps or FALLBACK_FPS, stop - start
         shared = {"start": start, "frames": length, "fps": round(fps, 4), "source_size": list(frames.size)}
-        if length / fps < self.settings.min_seconds:
+        if length / fps < self.settings.min_seconds or length < 2:  # one picture for seconds shows nothing that moves
             limit = {"seconds": round(length / fps, 2), "at_least": self.settings.min_seconds}
             return Rejection("short shot", shared | limit, key)
         if min(frames.size) < self.settings.min_side:

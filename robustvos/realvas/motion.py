@@ -19,7 +19,7 @@ from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, Stag
 from robustvos.realvas.discover import DISCOVER
 from robustvos.realvas.pictures import disc, grey
 from robustvos.realvas.plugins import EMBEDDED, Pictures, plugin
-from robustvos.realvas.shots import read_shots
+from robustvos.realvas.shots import SmallFrames, read_shots
 from robustvos.realvas.tracks import correction_digest, read_track
 
 MOTION = "motion"
@@ -69,11 +69,11 @@ class Motion:
         track = read_track(self.root, track_path(self.root, item.inputs["shot"], item.key), item.key)
         if len(track.frames) < 2:
             return Rejection("deleted", {"samples": len(track.frames)})
-        pictures, points = list(shot.small(track.frames.tolist())), plugin("points", self.settings.tracker)
+        pictures, points = SmallFrames(shot, track.frames.tolist()), plugin("points", self.settings.tracker)
         if points is None:
             paths = follow_points(pictures, track.objects, self.settings.points)
         else:
-            paths = follow_with(points, pictures, track.objects, self.settings.points)
+            paths = follow_with(points, list(pictures), track.objects, self.settings.points)
         score = motion_score(paths)
         rate = shot.fps * (len(track.frames) - 1) / float(track.frames[-1] - track.frames[0])
         speed = score * len(track.frames) / (len(track.frames) - 1) * rate / float(np.hypot(*shot.small_size))

@@ -43,13 +43,14 @@ class RealVASSettings:
     camera: CameraSettings = field(default_factory=CameraSettings)
 
     @property
-    def plugins(self) -> dict[str, str]:
-        """The chosen perception plugins by kind."""
+    def plugins(self) -> dict[str, tuple[str, str]]:
+        """Kind and choice of each stage's perception plugin; the matte of ``composite`` is chosen among more."""
         return {
-            "detector": self.discover.detector,
-            "depth": self.filter.depth,
-            "points": self.motion.tracker,
-            "matte": self.composite.matte,
+            "discover": ("detector", self.discover.detector),
+            "motion": ("points", self.motion.tracker),
+            "filter": ("depth", self.filter.depth),
+            "propagate": ("depth", self.propagate.depth),
+            "contain": ("points", self.contain.points),
         }
 
 
@@ -144,9 +145,8 @@ def contain_stage(root: Path, settings: ContainSettings, regions: Regions = Flow
 
 def _check(folder: Path, names: Sequence[str], settings: RealVASSettings) -> None:
     """Refuse early what stages would refuse late."""
-    used = {"discover": "detector", "filter": "depth", "propagate": "depth", "motion": "points", "contain": "points"}
-    for kind in sorted({used[name] for name in names if name in used}):
-        plugin(kind, settings.plugins[kind])
+    for kind, choice in sorted({chosen for name, chosen in settings.plugins.items() if name in names}):
+        plugin(kind, choice)
     if "composite" in names:
         check_matte(settings.composite.matte)
         check_effects(settings.composite.effects)

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from robustvos.errors import UserError
 from robustvos.files.stage import Item, Outcome, Record, Rejection, StageResults, Work
 from robustvos.realvas.align import sample_step, shot_of_track
 from robustvos.realvas.depth_refinement import DEPTH_PICTURE, DepthRefiner
@@ -70,7 +71,11 @@ class Propagate:
     unit = "frame"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
-        """Every track that is to be behind or in front of another, with the frames for which it is needed."""
+        """Every track that is to be behind or in front of another, with the frames for which it is needed.
+
+        Raises:
+            UserError: If ``discover`` was run again and has other tracks.
+        """
         spans: dict[str, list[tuple[int, int]]] = {}
         for clip in inputs[FILTER].kept:
             start, stop, delay = (clip.figures[k] for k in ("start", "length", "delay"))
@@ -78,6 +83,11 @@ class Propagate:
             spans.setdefault(clip.figures["front"], []).append((start - delay, start - delay + stop))
         tracks = {track.key: track.fingerprint for track in inputs["discover"].kept}
         for key, needed in spans.items():
+            if key not in tracks:
+                raise UserError(
+                    f"the candidates of 'filter' need track {key} that 'discover' does not have any more; run the stages from "
+                    "'motion' and 'align' to 'filter' again"
+                )
             frames = sum(stop - start for start, stop in joined(needed))
             held = {"track": tracks[key], "corrected": correction_digest(self.root, key), "spans": joined(needed)}
             yield Item(key, held, frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,6 +130,24 @@ class Shot:
     def small_noise(self) -> np.ndarray:
         """The noise at the analysis size: averaged pixels are quieter, which is left out of account."""
         return shrink(self.noise)
+
+
+class SmallFrames(Sequence[np.ndarray]):
+    """Some frames of a shot at the analysis size, in the plate's exposure; each is read whenever it is asked for.
+
+    Args:
+        shot: Of the frames.
+        indices: Which.
+    """
+
+    def __init__(self, shot: Shot, indices: Sequence[int]) -> None:
+        self._shot, self._indices = shot, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return next(self._shot.small([self._indices[index]]))
 
 
 def read_shots(root: str | os.PathLike[str]) -> dict[str, Shot]:

@@ -51,13 +51,13 @@ def add_sources(
     cameras: Mapping[Path, str] | None = None,
     roles: Mapping[Path, Role] | None = None,
 ) -> list[Source]:
-    """Add videos to a run; those that are in it already stay as they are.
+    """Add videos to a run; those that are in it already stay as they are, and one that was changed since counts as it is now.
 
     Args:
         root: Folder of the run.
         videos: Files, folders of frames, or folders of such.
-        cameras: Identity of the camera of some of them.
-        roles: Role of some of them.
+        cameras: Identity of the camera of some of them; of a folder: of all videos in it.
+        roles: Role of some of them; likewise.
 
     Returns:
         What was given, in order.
@@ -66,11 +66,16 @@ def add_sources(
         DataNotFound: If one does not exist or holds no video.
     """
     manifest, known, added = Manifest(Path(root) / SOURCES), read_sources(root), []
-    for path in (single for video in videos for single in _single_videos(Path(video))):
+    given = ((Path(video), single) for video in videos for single in _single_videos(Path(video)))
+    for video, path in given:
         digest = content_digest(path)
-        same = [source for source in known.values() if source.digest == digest]
+        # Known by its content, wherever it is; else by its place: what was made of the former content is made again.
+        same = [source for source in known.values() if source.digest == digest] or [
+            source for source in known.values() if source.path == os.path.abspath(path)
+        ]
         key = same[0].key if same else _free_key(path, digest, known)
-        camera, role = (cameras or {}).get(path), (roles or {}).get(path)
+        camera = (cameras or {}).get(path, (cameras or {}).get(video))
+        role = (roles or {}).get(path, (roles or {}).get(video))
         before = same[0] if same else None
         source = Source(
             key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,27 @@ def test_a_training_validates_on_footage_that_it_does_not_see(door, root, tiny_b
     trained = read_checkpoint(last)["state_dict"]
     assert {"adapter.motion_cue.embed.weight", "sam2.no_obj_ptr"} <= set(trained)
     assert not any("image_encoder" in name for name in trained)
+
+
+def make_sparse(clip: Path) -> None:
+    """Masks on the first and fourth frame alone, as converted sets have them."""
+    for folder in ("gt_masks", "visible_masks"):
+        for file in (clip / folder).iterdir():
+            if int(file.stem) % 3:
+                file.unlink()
+    (clip / "annos.json").write_text(json.dumps({"annotated": "some frames", "source": f"{clip.name}.mp4"}))
+
+
+def test_clips_with_masks_on_some_frames_are_left_out_of_a_training(door, root, tiny_base):
+    make_sparse(root / "c")
+    words = ("fit", "--config", CONFIG, "--sam2", tiny_base, "--data.root", root, *TINY)
+    answer = door(*words, "--data.train.drawn=0")
+    assert answer.code == 0, answer.err
+    assert "left out 1 clips that have masks on some frames alone" in answer.out
+    assert "1 clips of 1 source videos to train on, 1 of 1 others" in answer.out
+    for name in "ab":
+        make_sparse(root / name)
+    assert "every clip has masks on some frames alone" in door(*words).error
 
 
 def test_without_a_training_every_clip_is_validated_on(root):

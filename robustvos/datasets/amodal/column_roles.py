@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from robustvos.errors import DataNotFound, UnknownName
 
-ROLES = ("clip", "index", "frame", "amodal", "modal", "category")
+ROLES = ("clip", "object", "index", "frame", "amodal", "modal", "category")
+"""``object`` is taken for no column unless one is given: it tells the objects of one clip apart, each a clip of its own."""
 _NEEDED = ("frame", "amodal", "modal")
 _WORDS: dict[str, tuple[str, ...]] = {
     "amodal": ("amodal", "gt_mask", "gt", "whole", "full_mask"),

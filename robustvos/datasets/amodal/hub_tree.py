@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,13 @@ import torch
 from PIL import Image
 
 from robustvos.datasets.amodal.column_roles import roles_of
+from robustvos.datasets.amodal.object_mask import has_soft_edges, mask_of_video, object_mask
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.files.atomic import atomic_write_json
 from robustvos.files.atomic_folder import atomic_folder
 from robustvos.files.names import check_name
 from robustvos.files.paths import under
 from robustvos.optional import require
-from robustvos.video.mask_kinds import is_soft
 from robustvos.video.masks import write_binary_mask
 from robustvos.video.native_tree import AMODAL, ANNOTATIONS, FRAMES, MODAL
 from robustvos.video.pictures import UNREADABLE, why_unreadable
@@ -34,14 +36,26 @@ from robustvos.video.video_file import VideoFile
 
 _VIDEOS = {".mp4", ".webm", ".mkv", ".avi", ".mov"}
 _METADATA = ("metadata.jsonl", "metadata.csv")
+_PICTURED = ("frame", "amodal", "modal")
+_VERSION = 2  # of what is unpacked: raised when the same files give other masks
+
+
+@dataclass(frozen=True)
+class _Picture:
+    image: Image.Image
+    of_video: bool = False
+
+
+_Series = dict[str, _Picture]
+"""A frame and its two masks, by role."""
 
 
 def native_root(root: Path, cache: Path, columns: Mapping[str, str] | None = None) -> tuple[Path, str]:
     """The folder of native clips that ``root`` is, holds, or is unpacked to, and a line on what it was taken for.
 
     Raises:
-        DataNotFound: If nothing in it is known, or columns are.
-        BadMask: If a mask is soft or unreadable.
+        DataNotFound: If nothing in it is known, or columns are; or if two rows give one frame of one clip.
+        BadMask: If a mask is soft, unreadable, or grey with nothing white in it.
         MissingExtra: If parquet files are to be read and pyarrow is not installed.
     """
     if not root.is_dir():
@@ -79,7 +93,7 @@ def _holds_clips(root: Path) -> bool:
 
 def _fingerprint(root: Path, files: list[Path], columns: Mapping[str, str] | None) -> str:
     state = [(str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    text = json.dumps([str(root.resolve()), state, dict(columns or {})])
+    text = json.dumps([_VERSION, str(root.resolve()), state, dict(columns or {})])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -103,29 +117,63 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 def _unpack(files: list[Path], roles: Mapping[str, str], out: Path) -> None:
     counts: dict[str, int] = {}
+    given: dict[tuple[str, object], str] = {}  # by clip and frame, the row that gave it
     for file in files:
         for number, row in enumerate(_rows(file)):
             where = f"{file}, row {number}"
-            name = check_name(str(row[roles["clip"]]) if "clip" in roles else f"{len(counts):05d}", where)
-            series = {
-                role: list(_pictures(row[roles[role]], file.parent, where)) for role in ("frame", "amodal", "modal")
-            }
-            lengths = {role: len(found) for role, found in series.items()}
-            if len(set(lengths.values())) != 1:
-                told = ", ".join(f"{count} of {roles[role]}" for role, count in lengths.items())
-                raise DataNotFound(f"{where} ({name}): {told}; every frame needs both masks")
-            single = lengths["frame"] == 1
-            first = int(row[roles["index"]]) if single and "index" in roles else counts.get(name, 0)
-            for t in range(lengths["frame"]):
-                _write(series, t, first + t, out / name, where)
-            counts[name] = counts.get(name, 0) + lengths["frame"]
+            name = check_name(_clip_of(row, roles) or f"{len(counts):05d}", where)
+            pictures = _together(row, roles, file.parent, f"{where} ({name})")
+            ahead = list(itertools.islice(pictures, 2))
+            first = 0
+            if len(ahead) == 1:  # a frame a row
+                first = int(row[roles["index"]]) if "index" in roles else counts.get(name, 0)
+                _note(given, name, row[roles["frame"]], where, roles)
+            for index, series in enumerate(itertools.chain(ahead, pictures), first):
+                _note(given, name, index, where, roles)
+                _write(series, index, out / name, where)
+                counts[name] = counts.get(name, 0) + 1
             if "category" in roles and row[roles["category"]]:
                 atomic_write_json(out / name / ANNOTATIONS, {"category": str(row[roles["category"]])})
     if not counts:
         raise DataNotFound(f"{files[0]} has no rows; fetch it again")
 
 
-def _pictures(value: Any, folder: Path, where: str) -> Iterator[Image.Image]:
+def _clip_of(row: Mapping[str, Any], roles: Mapping[str, str]) -> str:
+    """The name of a row's clip: what the columns of clips and of their objects say; empty if there are none."""
+    return "_".join(str(row[roles[role]]) for role in ("clip", "object") if role in roles)
+
+
+def _note(given: dict[tuple[str, object], str], name: str, frame: object, where: str, roles: Mapping[str, str]) -> None:
+    """Remember that a row gave a frame, a number or the name of a file; pictures themselves tell nothing."""
+    if not isinstance(frame, int | str):
+        return
+    former = given.setdefault((name, frame), where)
+    if former != where:
+        taken = ", ".join(f"{column} = {role}" for role, column in roles.items() if role in ("clip", "object", "index"))
+        raise DataNotFound(
+            f"{former} and {where} both give clip {name}, frame {frame} (taken: {taken or 'no column of clips'}); if they are "
+            "of two objects, say which column tells these apart: --data.columns '{object: COLUMN}'"
+        )
+
+
+def _together(row: Mapping[str, Any], roles: Mapping[str, str], folder: Path, where: str) -> Iterator[_Series]:
+    """A row's frames, each with its two masks; no more than one of each is held."""
+    series = [_pictures(row[roles[role]], folder, where) for role in _PICTURED]
+    count = 0
+    for found in itertools.zip_longest(*series):
+        if None in found:
+            lengths = [
+                count + (one is not None) + sum(1 for _ in rest) for one, rest in zip(found, series, strict=True)
+            ]
+            told = ", ".join(f"{n} of {roles[role]}" for role, n in zip(_PICTURED, lengths, strict=True))
+            raise DataNotFound(f"{where}: {told}; every frame needs both masks")
+        yield dict(zip(_PICTURED, found, strict=True))
+        count += 1
+    if not count:
+        raise DataNotFound(f"{where}: no frame in {roles['frame']}; fetch it again")
+
+
+def _pictures(value: Any, folder: Path, where: str) -> Iterator[_Picture]:
     """One picture, a list of them, or the frames of a video; as bytes, or as the name of a file beside the metadata."""
     if isinstance(value, list):
         for one in value:
@@ -134,16 +182,16 @@ def _pictures(value: Any, folder: Path, where: str) -> Iterator[Image.Image]:
     data = value.get("bytes") if isinstance(value, dict) else value
     path = value.get("path") if isinstance(value, dict) else value
     if isinstance(data, bytes):
-        yield _opened(io.BytesIO(data), where)
+        yield _Picture(_opened(io.BytesIO(data), where))
     elif isinstance(path, str) and path[:1] == "[":
         yield from _pictures(json.loads(path), folder, where)
     elif isinstance(path, str) and under(folder, path).is_file():
         file = under(folder, path)
         if file.suffix.lower() in _VIDEOS:
             for frame in VideoFile(file):
-                yield Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy())
+                yield _Picture(Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy()), of_video=True)
         else:
-            yield _opened(file, where)
+            yield _Picture(_opened(file, where))
     else:
         raise DataNotFound(f"{where}: expected a picture or the name of a file in {folder}, found {str(value)[:60]!r}")
 
@@ -157,14 +205,17 @@ def _opened(source: Any, where: str) -> Image.Image:
         raise BadMask(f"{where}: {why_unreadable(error)}; fetch the file again") from error
 
 
-def _write(series: Mapping[str, list[Image.Image]], t: int, index: int, clip: Path, where: str) -> None:
+def _write(series: _Series, index: int, clip: Path, where: str) -> None:
     (clip / FRAMES).mkdir(parents=True, exist_ok=True)
-    series["frame"][t].convert("RGB").save(clip / FRAMES / f"{index:05d}.png", compress_level=1)
+    series["frame"].image.convert("RGB").save(clip / FRAMES / f"{index:05d}.png", compress_level=1)
     for role, folder in (("amodal", AMODAL), ("modal", MODAL)):
-        image = series[role][t]
-        values = np.asarray(image if image.mode in ("1", "P", "L") else image.convert("L")).astype(np.uint8)
-        video = image.mode == "RGB"  # its masks went through a codec
-        if not video and is_soft(values):
-            raise BadMask(f"{where}, frame {index}: the {role} mask is soft; masks hold two values")
-        half = 128 if image.mode not in ("1", "P") and values.max(initial=0) > 1 else 1
-        write_binary_mask(torch.from_numpy(values >= half), clip / folder / f"{index:05d}.png")
+        mask = torch.from_numpy(_mask(series[role], f"{where}, frame {index}: the {role} mask"))
+        write_binary_mask(mask, clip / folder / f"{index:05d}.png")
+
+
+def _mask(picture: _Picture, where: str) -> np.ndarray:
+    if picture.of_video:
+        return mask_of_video(picture.image)
+    if has_soft_edges(picture.image):
+        raise BadMask(f"{where} is soft; masks hold two values")
+    return object_mask(picture.image, where)

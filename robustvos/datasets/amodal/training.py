@@ -173,18 +173,24 @@ def hidden_parts(clip: NativeClip) -> np.ndarray:
     Where the object is out of the frame nothing of it is seen: 1.
 
     Raises:
-        BadMask: If no frame shows the whole object.
+        BadMask: If a frame lacks a mask, or none shows the whole object.
     """
+    if not has_all_masks(clip):
+        raise BadMask(f"{clip.frames.path.parent}: some frames have no whole or visible mask; leave the clip out")
     if clip.occlusion is not None:
         parts = [1.0 if entry.amount is None else entry.amount for entry in clip.occlusion]
     else:
         assert clip.amodal is not None
-        pairs = zip(clip.modal, clip.amodal, strict=True)
-        areas = [(int(m.sum()), int(a.sum())) for m, a in pairs if m is not None and a is not None]
+        areas = zip(_areas(clip.modal), _areas(clip.amodal), strict=True)
         parts = [1 - min(seen, whole) / whole if whole else 1.0 for seen, whole in areas]
     if min(parts) > NO_MORE_THAN:
         raise BadMask(f"{clip.frames.path.parent}: no frame shows the whole object; leave the clip out")
     return np.array(parts)
+
+
+def has_all_masks(clip: NativeClip) -> bool:
+    """Whether every frame has both masks, so that any window of the clip can be trained on."""
+    return clip.amodal is not None and None not in clip.modal.paths and None not in clip.amodal.paths
 
 
 def split_by_footage(clips: Sequence[NativeClip], held_out: float) -> tuple[list[NativeClip], list[NativeClip]]:
@@ -236,6 +242,10 @@ def sources_of(clip: NativeClip) -> frozenset[str]:
 
 def _part(count: int, settings: AmodalTraining) -> int:
     return max(1, round(count * settings.share))
+
+
+def _areas(masks: Sequence[Tensor | None]) -> list[int]:
+    return [0 if mask is None else int(mask.sum()) for mask in masks]
 
 
 def _stacked(masks: Sequence[Tensor | None], chosen: Sequence[int]) -> Tensor:

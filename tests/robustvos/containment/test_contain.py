@@ -87,26 +87,49 @@ def test_rest_frame_of_what_stands_still_follows_from_the_masks(tmp_path):
     assert found.phases.rest == found.phases.hidden
 
 
-def test_moving_camera_is_carried_alike(tmp_path):
-    clip = scene()
-    shifts = [(round(0.8 * t), round(-0.4 * t)) for t in range(30)]
+def seen_by_a_moving_camera(clip: CarriedClip, dx: float, dy: float) -> CarriedClip:
+    """Everything shifted by ``(dx, dy)`` pixels a frame."""
 
     def roll(planes: np.ndarray) -> np.ndarray:
-        return np.stack([np.roll(plane, (dy, dx), (0, 1)) for plane, (dx, dy) in zip(planes, shifts, strict=True)])
+        return np.stack([np.roll(p, (round(dy * t), round(dx * t)), (0, 1)) for t, p in enumerate(planes)])
 
     moved = replace(
-        clip,
-        clip=replace(
-            clip.clip,
-            frames=roll(clip.clip.frames),
-            modal=roll(clip.clip.modal[:, 0])[:, None],
-            amodal=roll(clip.clip.amodal[:, 0])[:, None],
-        ),
-        carrier=roll(clip.carrier),
+        clip.clip,
+        frames=roll(clip.clip.frames),
+        modal=roll(clip.clip.modal[:, 0])[:, None],
+        amodal=roll(clip.clip.amodal[:, 0])[:, None],
     )
+    return replace(clip, clip=moved, carrier=roll(clip.carrier))
+
+
+def test_moving_camera_is_carried_alike(tmp_path):
+    moved = seen_by_a_moving_camera(scene(), 0.8, -0.4)
     found = contain_clip(tensors(moved.clip.frames), prompts_of(tmp_path, moved), sources_of(moved))
     assert found.stop is None
     assert np.mean([overlap(found.amodal[t], moved.clip.amodal[t, 0]) for t in range(12, 30)]) > 0.93
+
+
+def without_scene(clip: CarriedClip, t: int) -> np.ndarray:
+    """Frames of which frame ``t`` shows the container alone."""
+    frames = clip.clip.frames.copy()
+    frames[t][~clip.carrier[t]] = printed_texture(np.random.default_rng(5), *SPEC.size)[~clip.carrier[t]]
+    return frames
+
+
+def test_a_frame_of_unknown_camera_motion_lies_between_its_neighbours(tmp_path):
+    moved = seen_by_a_moving_camera(scene(), 2, -1)
+    hidden = int(np.flatnonzero(moved.clip.fully_hidden())[0])
+    unknown = (hidden + 12) // 2
+    assert hidden < unknown < 12
+    found = contain_clip(tensors(without_scene(moved, unknown)), prompts_of(tmp_path, moved), sources_of(moved))
+    ious = {t: overlap(found.amodal[t], moved.clip.amodal[t, 0]) for t in range(hidden, 12)}
+    assert ious[unknown] > 0.9 and ious[unknown] > min(ious[unknown - 1], ious[unknown + 1]) - 0.05
+
+
+def test_a_rest_frame_of_unknown_camera_motion_gives_no_clip(tmp_path):
+    moved = seen_by_a_moving_camera(scene(), 2, -1)
+    frames = tensors(without_scene(moved, 12))
+    assert reason_of(frames, prompts_of(tmp_path, moved), sources_of(moved)) == "camera lost before rest"
 
 
 def covered(clip: CarriedClip, first: int, last: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from robustvos.containment.container_motion import MotionSettings, PartMotion, PartTracker, transform
+from robustvos.containment.container_motion import MotionSettings, PartMotion, PartTracker, matrix_between, transform
 from robustvos.containment.depth_inside import depth_of_object, visible_depth
 from robustvos.containment.follow import FollowLimits, follow_part, scene_motion
 from robustvos.containment.likeness import likeness
@@ -99,8 +99,44 @@ def test_bad_frames_at_the_very_end_are_not_kept():
     assert patient.stop is None and max(patient.motions) == 14
 
 
-def test_motion_of_the_scene_leaves_out_a_still_camera_and_what_moves_by_itself():
-    assert scene_motion(moved, [part()], 0, 6) == {}
+def test_motion_of_the_scene_is_none_for_a_still_camera_and_unknown_where_few_points_agree():
+    still = scene_motion(moved, [part()], 0, 6)
+    assert sorted(still) == [1, 2, 3, 4, 5, 6] and all((matrix == np.eye(3)).all() for matrix in still.values())
+    assert sorted(scene_motion(lambda t: picture(7) if t == 3 else moved(t), [part()], 0, 6)) == [1, 2, 4, 5, 6]
+
+
+def test_a_plain_scene_is_still_as_long_as_it_looks_the_same():
+    """Corners of noise alone, of which no three agree."""
+
+    def wall(t: int) -> np.ndarray:
+        return np.clip((160 if t == 3 else 90) + np.random.default_rng(t).normal(0, 2, SIZE), 0, 255).astype(np.uint8)
+
+    found = scene_motion(wall, [part()], 0, 4)
+    assert sorted(found) == [1, 2, 4] and all((matrix == np.eye(3)).all() for matrix in found.values())
+
+
+def test_a_scene_of_few_marks_is_where_it_looks_like_itself():
+    """Soft squares, whose likeness tells one pixel from another where hardly a point agrees; the light grows by the frame."""
+    marks = cv2.resize(np.random.default_rng(0).uniform(60, 90, (5, 7)), SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+
+    def wall(t: int, shift: int) -> np.ndarray:
+        noise = np.random.default_rng(t).normal(0, 2, SIZE)
+        return np.clip(np.roll(marks, shift * t, 1) * (1 + 0.03 * t) + noise, 0, 255).astype(np.uint8)
+
+    still = scene_motion(lambda t: wall(t, 0), [part()], 0, 6)
+    assert sorted(still) == [1, 2, 3, 4, 5, 6] and all((matrix == np.eye(3)).all() for matrix in still.values())
+    moving = scene_motion(lambda t: wall(t, 3), [part()], 0, 6)
+    assert moving and not any((matrix == np.eye(3)).all() for matrix in moving.values())
+
+
+def test_a_frame_between_known_ones_lies_between_them():
+    known = {2: 2 * np.eye(3), 6: np.array([[1, 0, 8], [0, 1, -4], [0, 0, 1.0]])}
+    np.testing.assert_allclose(matrix_between(known, 3), [[1, 0, 2], [0, 1, -1], [0, 0, 1]])
+    assert matrix_between(known, 3, gap=3) is None and matrix_between(known, 7) is None
+    assert matrix_between(known, 2) is known[2]
+
+
+def test_motion_of_the_scene_is_not_that_of_what_moves_by_itself():
     slid = scene_motion(lambda t: np.roll(moved(t), 2 * t, 1), [part()], 0, 6)
     np.testing.assert_allclose(slid[6][:2, 2], [12, 0], atol=0.3)
 

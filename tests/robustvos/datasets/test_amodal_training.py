@@ -10,6 +10,7 @@ from robustvos.datasets.amodal.training import (
     AmodalClips,
     AmodalTraining,
     footage_groups,
+    has_all_masks,
     hidden_parts,
     sources_of,
     split_by_footage,
@@ -125,6 +126,17 @@ def test_hidden_parts_come_from_annotations_or_from_masks(tmp_path):
     write(tmp_path, "b", hidden=(1, 1))
     with pytest.raises(BadMask, match="b: no frame shows the whole object"):
         hidden_parts(find_native_clips(tmp_path)[1])
+
+
+def test_clips_with_masks_on_some_frames_are_no_training_clips(tmp_path):
+    write(tmp_path, "a")
+    for folder in ("gt_masks", "visible_masks"):
+        (tmp_path / "a" / folder / "00001.png").unlink()
+    (tmp_path / "a/annos.json").write_text('{"annotated": "some frames"}')
+    (clip,) = find_native_clips(tmp_path)
+    assert not has_all_masks(clip)
+    with pytest.raises(BadMask, match="a: some frames have no whole or visible mask; leave the clip out"):
+        AmodalClips(AmodalTraining(size=32), 3, 0, 1, 0, [clip])[0]
 
 
 @pytest.mark.parametrize(

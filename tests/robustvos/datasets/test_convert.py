@@ -257,6 +257,16 @@ def test_kins_video_car_has_whole_masks_where_kins_has_them(tmp_path):
     assert overlap.sum() / (clip.amodal[1][0].numpy() | whole(2)).sum() > 0.8  # a polygon's pixels are pycocotools's
 
 
+@pytest.mark.parametrize(
+    ("video", "error"), [("../Kins", UnsafePath), ("/tmp", UnsafePath), (7, UnsafePath), ("2011*", DataNotFound)]
+)
+def test_videos_of_a_pickle_are_looked_for_by_safe_names_alone(video, error, tmp_path):
+    root = kins(tmp_path / "src")
+    (root / "car_data/test_data.pkl").write_bytes(pickle.dumps({video: {4: {2: {"VM": rle(visible(2))}}}}))
+    with pytest.raises(error, match="test_data.pkl: name of a video|looked for raw_video/<date>/2011"):
+        convert("kins_video_car", root, tmp_path / "out")
+
+
 class Evil:
     def __reduce__(self):
         return (print, ("run",))
@@ -296,6 +306,38 @@ def test_coco_videos_of_every_spelling(names, tmp_path):
     assert clip.name == "6_2"
 
 
+def test_coco_videos_are_told_apart_by_their_whole_names(tmp_path):
+    images = [image(t, video_id=f"seq.v{t % 2}", frame_id=t) for t in range(COUNT)]
+    annotations = [
+        {"id": t, "image_id": t, "track_id": k, "segmentation": rle(whole(t))} for t in (3, 1, 0) for k in (5, 6)
+    ]
+    convert("coco_amodal", coco_file(tmp_path, images, annotations), tmp_path / "out")
+    found = {clip.name: clip.details["image_ids"] for clip in find_native_clips(tmp_path / "out")}
+    assert found == {"seq.v0_5": [0, 2], "seq.v0_6": [0, 2], "seq.v1_5": [1, 3], "seq.v1_6": [1, 3]}
+
+
+def test_masks_of_another_size_than_their_frames_are_refused(tmp_path):
+    small = whole(0)[::2, ::2]
+    images = [{"id": 0, "file_name": "images/0.png", "height": HEIGHT // 2, "width": WIDTH // 2}]
+    annotations = [{"id": 1, "image_id": 0, "segmentation": rle(small), "visible_mask": rle(small)}]
+    source = coco_file(tmp_path, images, annotations)
+    said = "images_0_0, frame 0: its visible mask is 16x12, the frame 32x24; give frames of the size"
+    with pytest.raises(BadMask, match=said):
+        convert("coco_amodal", source, tmp_path / "out")
+    with pytest.raises(BadMask, match=said):  # a JPEG, of which the header alone is read
+        Image.fromarray(frame(0)).save(tmp_path / "images/0.jpg")
+        source.write_text(source.read_text().replace("0.png", "0.jpg"))
+        convert("coco_amodal", source, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*/frames"))
+
+
+def test_grey_masks_of_low_ids_are_refused(tmp_path):
+    root = movi_mc_ac(tmp_path / "src")
+    save(whole(1).astype(np.uint8) * 7, next(root.rglob("obj_0007")) / "segmentation_00001.png")
+    with pytest.raises(BadMask, match=r"segmentation_00001.png: a grey mask whose values are 0, 7, none of them white"):
+        convert("movi_mc_ac", root, tmp_path / "out")
+
+
 def test_cocoa_images_are_clips_of_one_frame_and_what_hides_nothing_is_seen_whole(tmp_path):
     hidden = {"segmentation": [12, 6, 21, 6, 21, 17, 12, 17], "visible_mask": rle(visible(2)), "order": 2}
     front = {"segmentation": [14, 2, 27, 2, 27, 21, 14, 21], "order": 1}
@@ -321,6 +363,10 @@ def test_clips_begin_where_the_object_is_seen_or_seen_whole_and_others_are_named
     assert (len(seen.frames), seen.details["first_frame"], seen.details["image_ids"]) == (3, 1, [1, 2, 3])
     assert (len(clean.frames), clean.details["first_frame"]) == (2, 2)
     assert convert("coco_amodal", source, tmp_path / "seen").written == ("6_1",)  # a second call goes on
+    with pytest.raises(
+        UserError, match="seen holds clips that were converted with clean_start off, now on; give another"
+    ):
+        convert("coco_amodal", source, tmp_path / "seen", clean_start=True)
     source = coco_file(tmp_path, images, [shown(0, nothing)])
     with pytest.raises(DataNotFound, match="gives no clip: 1 is never seen"):
         convert("coco_amodal", source, tmp_path / "none")

@@ -143,3 +143,92 @@ def test_soft_masks_and_no_network(native, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataNotFound, match="could not fetch hf://nobody/nothing"):
         fetch("hf:/nobody/nothing")
+
+
+def as_colour(colour: tuple[int, int, int]):
+    return lambda values: np.where(values[..., None] > 0, np.uint8(colour), np.uint8(0))
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [as_colour((255, 0, 0)), as_colour((0, 0, 255)), as_colour((0, 0, 2)), lambda values: values // 255],
+    ids=["red", "blue", "dark", "ones"],
+)
+def test_masks_in_any_colour_hold_the_object(drawn, native, tmp_path):
+    imagefolder(native, tmp_path / "hub")
+    for folder in ("x_gt_masks", "x_visible_masks"):
+        for file in (tmp_path / "hub/flat").glob(f"*/{folder}/*.png"):
+            Image.fromarray(drawn(np.array(Image.open(file)))).save(file)
+    root, _ = native_root(tmp_path / "hub", tmp_path / "cache")
+    for read, true in zip(find_native_clips(root), find_native_clips(native), strict=True):
+        assert all(torch.equal(read.amodal[t], true.amodal[t]) for t in range(COUNT))
+        assert all(torch.equal(read.modal[t], true.modal[t]) for t in range(COUNT))
+
+
+def test_masks_of_a_video_may_be_of_a_colour_too(native, tmp_path):
+    for file in native.glob("*/*_masks/*.png"):  # a video is written of their colours
+        Image.fromarray(as_colour((255, 0, 0))(np.array(Image.open(file)))).save(file)
+    videofolder(native, tmp_path / "hub")
+    root, _ = native_root(tmp_path / "hub", tmp_path / "cache")
+    for clip in find_native_clips(root):
+        expected = [np.array(Image.open(file)).any(2) for file in files(native / clip.name, "gt_masks")]
+        assert all(np.array_equal(clip.amodal[t][0].numpy(), expected[t]) for t in range(COUNT))
+
+
+def test_grey_masks_without_white_are_refused_with_their_values(native, tmp_path):
+    imagefolder(native, tmp_path / "hub")
+    for file in (tmp_path / "hub/flat").glob("*/x_gt_masks/*.png"):
+        Image.fromarray(np.array(Image.open(file)) // 255 * np.uint8(2)).save(file)
+    with pytest.raises(
+        BadMask, match=r"row 0, frame 0: the amodal mask: a grey mask whose values are 0, 2, none of them"
+    ):
+        native_root(tmp_path / "hub", tmp_path / "cache")
+
+
+def of_two_objects(root: Path, **changed: object) -> None:
+    """Rows of one video and two objects, ``a`` and ``b``."""
+    rows = [json.loads(line) for line in (root / "flat/metadata.jsonl").read_text().splitlines()]
+    lines = [{**row, "object_id": row["clip"], "clip": "street", **changed} for row in rows]
+    (root / "flat/metadata.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
+
+
+def test_rows_of_two_objects_of_one_video_are_told_apart_or_refused(native, tmp_path):
+    imagefolder(native, tmp_path / "hub")
+    lines = (tmp_path / "hub/flat/metadata.jsonl").read_text().splitlines()
+    rows = [{**json.loads(line), "frame_index": n % COUNT} for n, line in enumerate(lines)]
+    (tmp_path / "hub/flat/metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    of_two_objects(tmp_path / "hub")
+    with pytest.raises(DataNotFound, match=r"row 0 and .*row 3 both give clip street, frame 0 .*'\{object: COLUMN\}'"):
+        native_root(tmp_path / "hub", tmp_path / "cache")
+    root, _ = native_root(tmp_path / "hub", tmp_path / "cache", {"object": "object_id"})
+    read = find_native_clips(root)
+    assert [(clip.name, len(clip.frames)) for clip in read] == [("street_a", COUNT), ("street_b", COUNT)]
+    assert torch.equal(read[1].amodal[2], find_native_clips(native)[1].amodal[2])
+
+
+def test_one_file_in_two_rows_of_a_clip_is_refused(native, tmp_path):
+    imagefolder(native, tmp_path / "hub")
+    of_two_objects(tmp_path / "hub", file_name="a/x_frames/00000.jpg")
+    with pytest.raises(DataNotFound, match=r"row 0 and .*row 1 both give clip street, frame a/x_frames/00000.jpg"):
+        native_root(tmp_path / "hub", tmp_path / "cache")
+
+
+def test_two_rows_that_hold_whole_clips_of_one_name_are_refused(native, tmp_path):
+    import pyarrow.parquet as pq
+
+    parquet_of_clips(native, tmp_path / "hub")
+    table = pq.read_table(tmp_path / "hub/train.parquet")
+    same = table.set_column(table.schema.get_field_index("id"), "id", [["a"] * len(table)])
+    pq.write_table(same, tmp_path / "hub/train.parquet")
+    with pytest.raises(DataNotFound, match=r"row 0 and .*row 1 both give clip a, frame 0"):
+        native_root(tmp_path / "hub", tmp_path / "cache")
+
+
+def test_rows_whose_masks_are_fewer_than_their_frames_are_counted(native, tmp_path):
+    videofolder(native, tmp_path / "hub")
+    with VideoWriter(tmp_path / "hub/b_gt_masks.mp4", fps=8, quality=0) as writer:
+        writer.add(torch.zeros(3, SIZE, SIZE, dtype=torch.uint8))
+    said = rf"row 1 \(b\): {COUNT} of file_name, 1 of amodal, {COUNT} of visible; every frame needs both masks"
+    with pytest.raises(DataNotFound, match=said):
+        native_root(tmp_path / "hub", tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("unpacked*"))

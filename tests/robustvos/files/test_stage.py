@@ -31,6 +31,7 @@ class Draw:
     count: int = 12
     salt: str = ""
     broken: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     name = "draw"
     version = 1
     unit = "file"
@@ -45,6 +46,8 @@ class Draw:
         n = item.inputs["n"]
         if item.key in self.broken:
             raise ZeroDivisionError("a fault")
+        if item.key in self.absent:
+            raise DataNotFound("video a.mp4 does not exist; check the path")
         if n == 4:
             raise BadVideo("cannot be read")
         if n % 3 == 2:
@@ -122,6 +125,22 @@ def test_a_fault_in_one_item_stops_no_other(tmp_path, whole):
     assert open_results(tmp_path, "draw", complete=False).missing == 2
     run_stage(Draw(), tmp_path, progress=False)
     assert tree(tmp_path) == whole
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_missing_for_a_while_is_not_noted_and_done_when_it_is_back(tmp_path, whole, workers):
+    said = "draw: item03 and 1 more failed: video a.mp4 does not exist; check the path. The rest is done; run it again"
+    for _ in range(2):
+        with pytest.raises(DataNotFound, match=said):
+            run_stage(Draw(absent=("item03", "item06")), tmp_path, workers=workers, progress=False)
+        assert open_results(tmp_path, "draw", complete=False).missing == 2
+    run_stage(Draw(), tmp_path, progress=False)
+    assert tree(tmp_path) == whole
+
+
+def test_an_error_of_the_program_is_told_before_what_is_missing(tmp_path):
+    with pytest.raises(UserError, match="item06 and 1 more failed .*a fault.*please report it"):
+        run_stage(Draw(absent=("item03",), broken=("item06",)), tmp_path, progress=False)
 
 
 RUN = """

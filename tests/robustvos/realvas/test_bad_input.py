@@ -1,6 +1,8 @@
 """What cannot be used is counted and explained; nothing is half-written, and no traceback is shown."""
 
+import shutil
 from collections import Counter
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -11,18 +13,19 @@ from robustvos.commands.realvas import main
 from robustvos.errors import BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.files.stage import open_results
 from robustvos.files.stage_runner import Shard
+from robustvos.realvas.discover import DiscoverSettings
 from robustvos.realvas.explain import explain
 from robustvos.realvas.funnel import read_funnel
-from robustvos.realvas.pipeline import run_stages
+from robustvos.realvas.pipeline import RealVASSettings, run_stages
 from robustvos.realvas.sheet import write_sheet
 from robustvos.realvas.sources import add_sources, read_sources, safe_key
 from robustvos.realvas.stats import PUBLISHED, stats_of
 
 
-def raw_avi(path, pictures):
+def raw_avi(path, pictures, rate=25):
     """Uncompressed video, narrow: some libraries abort on it."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("rawvideo", rate=25)
+        stream = container.add_stream("rawvideo", rate=rate)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "bgr24"
         for picture in pictures:
@@ -40,6 +43,7 @@ def bad_run(scene, tmp_path_factory):
     wide = np.clip(np.concatenate([np.roll(scene.plate(), 37 * k, 1) for k in range(5)], 1), 0, 255).astype(np.uint8)
     (folder / "broken.mp4").write_bytes(rng.bytes(2000))
     raw_avi(folder / "raw ärger.avi", [picture[:48, :48].copy() for picture in still])
+    raw_avi(folder / "one.avi", still[:1], Fraction(1, 3))
     scene.write_frames(folder / "still", still)
     scene.write_frames(folder / "short", [scene.frame(t) for t in range(25)])
     scene.write_frames(folder / "panning", [wide[:, 20 * k : 20 * k + 320].copy() for k in range(60)])
@@ -59,6 +63,7 @@ def test_each_video_has_its_reason(bad_run):
     assert reasons["broken"] == "unreadable"
     assert reasons["raw_ärger"] == "small frame"
     assert reasons["short"] == "short shot"
+    assert reasons["one"] == "short shot", "one picture, for three seconds"
     assert reasons["panning"] == "moving camera"
     assert reasons["portrait"] == "small frame"
     assert {"still", "cuts.s0", "cuts.s1"} <= {result.key for result in ingest.kept}
@@ -66,11 +71,22 @@ def test_each_video_has_its_reason(bad_run):
     assert all(result.figures for result in ingest.rejected)
 
 
+def test_a_video_that_was_away_is_taken_in_once_it_is_back(scene, tmp_path):
+    scene.write_frames(tmp_path / "here", [scene.frame(t, ()) for t in range(60)])
+    add_sources(tmp_path / "run", [tmp_path / "here"])
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(DataNotFound, match="ingest: here failed: video .*here does not exist"):
+        run_stages(tmp_path / "run", ["ingest"], progress=False)
+    add_sources(tmp_path / "run", [tmp_path / "there"])
+    done = run_stages(tmp_path / "run", ["ingest"], progress=False)["ingest"]
+    assert [result.key for result in done.kept] == ["here"] and not done.missing
+
+
 def test_no_mover_no_clip_and_the_page_says_so(bad_run):
     assert not open_results(bad_run, "composite").results
     funnel = read_funnel(bad_run, len(read_sources(bad_run)))
     counts = Counter({row.what.strip(): row.count for row in funnel.rows()})
-    assert counts["videos"] == 7 and counts["clips"] == 0 and counts["rejected: moving camera"] == 1
+    assert counts["videos"] == 8 and counts["clips"] == 0 and counts["rejected: moving camera"] == 1
     assert "moving camera" in write_sheet(bad_run, funnel).read_text()
     figures = stats_of(bad_run).figures
     assert figures["clips"] == 0
@@ -121,6 +137,35 @@ def test_sources_are_known_by_their_content(tmp_path):
     assert first.key == "my_video" == third.key and second.key.startswith("my_video-")
     assert list(read_sources(tmp_path / "run")) == sorted({first.key, second.key})
     assert "." not in safe_key("a.b/c d") and safe_key("...") == "video"
+
+
+def test_a_video_that_was_changed_counts_as_it_is_now(tmp_path):
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"1")
+    (before,) = add_sources(tmp_path / "run", [video])
+    video.write_bytes(b"2")
+    (after,) = add_sources(tmp_path / "run", [video])
+    assert list(read_sources(tmp_path / "run").values()) == [after]
+    assert after.key == before.key and after.digest != before.digest
+
+
+def test_what_is_said_of_a_folder_is_said_of_each_video_in_it(tmp_path):
+    (tmp_path / "day").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "day" / name).write_bytes(name.encode())
+    (tmp_path / "c.mp4").write_bytes(b"c")
+    given = [tmp_path / "day", tmp_path / "c.mp4"]
+    added = add_sources(tmp_path / "run", given, cameras={given[0]: "door"}, roles={given[0]: "occluder"})
+    assert [(source.camera, source.role) for source in added] == [("door", "occluder")] * 2 + [("c", "any")]
+
+
+def test_a_stage_whose_tracks_are_no_more_says_what_to_run_again(street_run, tmp_path):
+    root = shutil.copytree(street_run, tmp_path / "run")
+    run_stages(root, ["discover"], RealVASSettings(discover=DiscoverSettings(min_area=10**6)), progress=False)
+    with pytest.raises(
+        UserError, match="need track street.t00. that 'discover' does not have any more; run the stages from"
+    ):
+        run_stages(root, ["propagate"], progress=False)
 
 
 def test_stages_in_the_wrong_order_and_shards_of_all_are_refused(tmp_path):

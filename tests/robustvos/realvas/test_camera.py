@@ -10,7 +10,7 @@ import torch
 
 from robustvos.files.stage import Result, StageResults
 from robustvos.files.stage_runner import run_stage
-from robustvos.realvas.camera import Camera, CameraSettings, choose_path
+from robustvos.realvas.camera import Camera, CameraSettings, choose_path, write_moved_clip
 from robustvos.realvas.camera_checks import CameraLimits, check_path, mask_pixels
 from robustvos.realvas.camera_paths import MOTIONS, CameraPath, PathSettings, random_path, static_path, view_size
 from robustvos.realvas.camera_warp import warp_frame, warp_masks
@@ -208,6 +208,37 @@ def same_files(a: Path, b: Path) -> bool:
     return [p.relative_to(a) for p in files[0]] == [p.relative_to(b) for p in files[1]] and all(
         p.read_bytes() == q.read_bytes() for p, q in zip(*files, strict=True)
     )
+
+
+class Noted:
+    """A sequence that notes what is asked of it, and when."""
+
+    def __init__(self, kind: str, inside, asked: list) -> None:
+        self.kind, self.inside, self.asked = kind, inside, asked
+
+    def __len__(self):
+        return len(self.inside)
+
+    def __getattr__(self, name):
+        return getattr(self.inside, name)
+
+    def __getitem__(self, t):
+        self.asked.append((self.kind, t))
+        return self.inside[t]
+
+
+def test_frames_and_masks_are_read_one_by_one_and_once(tmp_path):
+    clip, asked = read_native_clip(drawn_clip(tmp_path, "one")), []
+    noted = {name: Noted(name, getattr(clip, name), asked) for name in ("frames", "modal", "amodal")}
+    path = random_path("translation", 12, SIZE, (0,))
+    (tmp_path / "moved").mkdir()
+    write_moved_clip(tmp_path / "moved", replace(clip, **noted), path, {})
+    assert asked == [(name, t) for t in range(12) for name in ("frames", "modal", "amodal")]
+
+
+def test_pixels_of_a_clip_take_a_quarter_of_what_they_are_computed_in():
+    pixels = mask_pixels(square_at(40, 40), square_at(40, 40))
+    assert pixels.whole.nbytes == 400 * 2 * 2 and pixels.whole.max() == 59
 
 
 def test_clip_that_no_motion_suits_stays_static(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from robustvos.errors import BadPrompt, DataNotFound
 from robustvos.files.stage import open_results
+from robustvos.realvas.explain import explain
 from robustvos.realvas.pictures import box_of
 from robustvos.realvas.pipeline import RealVASSettings, run_stages
 from robustvos.reviewing.corrections import Corrector
@@ -48,3 +49,15 @@ def test_a_deleted_track_takes_its_clips_with_it_and_nothing_else_is_made_again(
     after = {r.key: r for r in open_results(corrector.root, "motion").results}
     assert after[stays].fingerprint == before[stays].fingerprint and after[stays].kept
     assert gone not in after or not after[gone].kept
+
+
+@pytest.mark.parametrize("stage", ["align", "filter", "propagate"])
+def test_a_deleted_track_is_said_by_each_later_stage_run_alone(corrector, stage):
+    gone = corrector.keys[0]
+    corrector.delete(gone)
+    done = run_stages(corrector.root, [stage], RealVASSettings(), progress=False)[stage]
+    deleted = [result for result in done.rejected if result.reason == "deleted"]
+    assert deleted and not any(gone in result.key for result in done.kept)
+    assert all(gone in (result.key, result.figures.get("tracks")) for result in deleted)
+    text, picture = explain(corrector.root, deleted[0].key)
+    assert "rejected: deleted" in text and (picture is None) == (gone in deleted[0].key)

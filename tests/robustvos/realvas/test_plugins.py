@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from robustvos.containment.follow import follow_part, gray_reader, points_of
-from robustvos.errors import CheckpointNotFound, UnknownName, UserError
+from robustvos.errors import CheckpointNotFound, DataNotFound, UnknownName, UserError
 from robustvos.files.stage import open_results
 from robustvos.perception import Detections, TemplateMatching
 from robustvos.realvas.depth_order import depth_on_top, depth_order, refine_mask
@@ -48,6 +49,25 @@ def test_embedded_plugins_are_none_and_unknown_or_missing_ones_are_refused(monke
     with pytest.raises(CheckpointNotFound, match="99 MB, Apache-2.0"):
         run_stages(tmp_path / "run", ["filter"], settings, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("motion", replace(PLAIN, motion=replace(PLAIN.motion, tracker="templat"))),
+        ("contain", replace(PLAIN, contain=replace(PLAIN.contain, points="templat"))),
+        ("filter", replace(PLAIN, filter=replace(PLAIN.filter, depth="depth_anythin"))),
+        ("propagate", replace(PLAIN, propagate=replace(PLAIN.propagate, depth="depth_anythin"))),
+    ],
+)
+def test_each_stage_is_checked_for_the_plugin_that_it_runs(stage, settings, tmp_path):
+    """Before anything is done: here no stage before it has run, which would be said otherwise."""
+    with pytest.raises(UnknownName, match="did you mean"):
+        run_stages(tmp_path / "run", [stage], settings, progress=False)
+    others = [name for name in ("motion", "contain", "filter", "propagate") if name != stage]
+    for other in others:
+        with pytest.raises(DataNotFound, match="no results of the stage") if other != "contain" else nullcontext():
+            run_stages(tmp_path / "run", [other], settings, progress=False)
 
 
 def test_another_detector_and_point_tracker_find_the_walkers_too(copy):

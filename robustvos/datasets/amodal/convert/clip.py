@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from robustvos.errors import BadMask, DataNotFound
+from robustvos.datasets.amodal.object_mask import object_mask
+from robustvos.errors import BadMask, BadVideo, DataNotFound
 from robustvos.files.atomic import atomic_write_json
 from robustvos.files.atomic_folder import atomic_folder
 from robustvos.video.frames import read_frame
 from robustvos.video.masks import write_binary_mask
 from robustvos.video.native_tree import AMODAL, ANNOTATED, ANNOTATIONS, FRAMES, MODAL, SOME_FRAMES
 from robustvos.video.occlusion_levels import NO_MORE_THAN, occlusion_of
-from robustvos.video.pictures import UNREADABLE, why_unreadable
+from robustvos.video.pictures import UNREADABLE, shown_size, why_unreadable
 from robustvos.video.video_file import VideoFile
 
 Masks = Callable[[int], np.ndarray | None]
@@ -53,9 +55,9 @@ class Frames:
     """Writes frames, those of several objects of one video once: other clips have links to the same files."""
 
     def __init__(self) -> None:
-        self._written: dict[Path, Path] = {}
+        self._written: dict[Path, tuple[Path, tuple[int, int]]] = {}
 
-    def write(self, source: Sequence[Path] | VideoFile, index: int, stem: Path, final: Path) -> None:
+    def write(self, source: Sequence[Path] | VideoFile, index: int, stem: Path, final: Path) -> tuple[int, int]:
         """Frame ``index`` as ``stem`` with a suffix; JPEGs as they are, others as PNGs.
 
         Args:
@@ -63,20 +65,25 @@ class Frames:
             index: Which.
             stem: Where it is to be written.
             final: Where it will be once its clip is whole.
+
+        Returns:
+            ``(H, W)`` of the frame.
         """
         if isinstance(source, VideoFile):
-            _save(source[index].permute(1, 2, 0).contiguous().numpy(), stem.with_suffix(".png"))
-            return
+            return _save(source[index], stem.with_suffix(".png"))
         file = source[index]
         suffix = ".jpg" if file.suffix.lower() in _KEPT else ".png"
         target, former = stem.with_suffix(suffix), self._written.get(file)
-        if former is not None and former.is_file():
-            _link(former, target)
-        elif suffix == ".jpg":
-            shutil.copyfile(_there(file), target)
+        if former is not None and former[0].is_file():
+            _link(former[0], target)
+            return former[1]
+        if suffix == ".jpg":
+            size = _size_of(_there(file))
+            shutil.copyfile(file, target)
         else:
-            _save(read_frame(_there(file)).permute(1, 2, 0).contiguous().numpy(), target)
-        self._written.setdefault(file, final.with_suffix(suffix))
+            size = _save(read_frame(_there(file)), target)
+        self._written.setdefault(file, (final.with_suffix(suffix), size))
+        return size
 
 
 def write_clip(clip: ForeignClip, root: Path, frames: Frames, clean_start: bool = False) -> str:
@@ -94,6 +101,7 @@ def write_clip(clip: ForeignClip, root: Path, frames: Frames, clean_start: bool 
     Raises:
         DataNotFound: If a frame is missing.
         BadMask: If a mask is broken or has another size than its frame.
+        BadVideo: If a frame cannot be read.
     """
     masks = [(clip.modal(t), clip.amodal(t)) for t in range(len(clip.frames))]
     start = next((t for t, (seen, whole) in enumerate(masks) if _may_be_query(seen, whole, clean_start)), None)
@@ -106,9 +114,10 @@ def write_clip(clip: ForeignClip, root: Path, frames: Frames, clean_start: bool 
         occlusion = []
         for t, (seen, whole) in enumerate(masks[start:]):
             final = root / clip.name / FRAMES / f"{t:05d}"
-            frames.write(clip.frames, start + t, temporary / FRAMES / f"{t:05d}", final)
-            for mask, folder in ((seen, MODAL), (whole, AMODAL)):
+            size = frames.write(clip.frames, start + t, temporary / FRAMES / f"{t:05d}", final)
+            for mask, folder, kind in ((seen, MODAL, "visible"), (whole, AMODAL, "whole")):
                 if mask is not None:
+                    _check_size(mask, size, f"{clip.name}, frame {start + t}: its {kind}")
                     write_binary_mask(torch.from_numpy(np.ascontiguousarray(mask)), temporary / folder / f"{t:05d}.png")
             if whole_clip:
                 occlusion.append(_level(seen, whole))  # type: ignore[arg-type]
@@ -134,29 +143,43 @@ def _level(seen: np.ndarray, whole: np.ndarray) -> dict[str, Any]:
 
 
 def mask_of(path: Path) -> np.ndarray:
-    """An image as ``(H, W)`` bool: any index but 0 of a palette, anything but black of colours, grey from 128 on.
+    """An image as ``(H, W)`` bool: see :func:`robustvos.datasets.amodal.object_mask.object_mask`.
 
     Raises:
         DataNotFound: If there is no such file.
-        BadMask: If it cannot be read.
+        BadMask: If it cannot be read, or is no mask of one object.
     """
     try:
         with Image.open(path) as image:
-            values = np.asarray(image if image.mode in ("P", "L", "1", "RGB") else image.convert("RGB"))
-            mode = image.mode
+            image.load()
+            return object_mask(image, str(path))
     except FileNotFoundError as error:
         raise DataNotFound(f"mask {path} does not exist; copy the dataset again") from error
     except UNREADABLE as error:
         raise BadMask(f"{path}: {why_unreadable(error)}; copy the dataset again") from error
-    if values.ndim == 3:
-        return np.asarray(values.any(2))
-    return values > (127 if mode == "L" and values.max(initial=0) > 1 else 0)
 
 
 def _there(file: Path) -> Path:
     if not file.is_file():
         raise DataNotFound(f"frame {file} does not exist; copy the dataset again, or check the folder of its frames")
     return file
+
+
+def _size_of(file: Path) -> tuple[int, int]:
+    """``(H, W)`` as shown, from a picture's header."""
+    try:
+        with Image.open(file) as image:
+            return shown_size(image)
+    except UNREADABLE as error:
+        raise BadVideo(f"{file}: cannot be decoded ({why_unreadable(error)}); copy the dataset again") from error
+
+
+def _check_size(mask: np.ndarray, size: tuple[int, int], where: str) -> None:
+    if mask.shape != size:
+        (rows, columns), (height, width) = mask.shape, size
+        raise BadMask(
+            f"{where} mask is {columns}x{rows}, the frame {width}x{height}; give frames of the size that was annotated"
+        )
 
 
 def _link(source: Path, target: Path) -> None:
@@ -166,5 +189,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _save(pixels: np.ndarray, target: Path) -> None:
-    Image.fromarray(pixels).save(target, compress_level=1)
+def _save(frame: Tensor, target: Path) -> tuple[int, int]:
+    """Write ``(3, H, W)`` uint8 and give ``(H, W)``."""
+    Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy()).save(target, compress_level=1)
+    return (frame.shape[1], frame.shape[2])

@@ -56,8 +56,13 @@ def clips(src: Path, frames: Path | None = None) -> Iterator[ForeignClip]:
         track = entry.get("track_id", entry.get("instance_id"))
         key = (image["video_id"], track) if "video_id" in image and track is not None else ("", number)
         groups.setdefault(key, {})[entry["image_id"]] = entry
+    videos: dict[Any, list[dict[str, Any]]] = {}
+    for image in images.values():
+        if "video_id" in image:
+            videos.setdefault(image["video_id"], []).append(image)
     for (video, track), by_image in groups.items():
-        yield _clip(src, root, images, video, track, by_image)
+        shown = [images[next(iter(by_image))]] if video == "" else videos[video]
+        yield _clip(src, root, shown, video, track, by_image)
 
 
 def _flat(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -69,21 +74,22 @@ def _flat(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _clip(
-    src: Path, root: Path, images: dict[Any, Any], video: Any, track: Any, by_image: dict[Any, Mapping[str, Any]]
+    src: Path,
+    root: Path,
+    images: list[dict[str, Any]],
+    video: Any,
+    track: Any,
+    by_image: dict[Any, Mapping[str, Any]],
 ) -> ForeignClip:
-    if video == "":
-        shown = [images[next(iter(by_image))]]
-    else:
-        of_video = [image for image in images.values() if image.get("video_id") == video]
-        shown = sorted(of_video, key=lambda image: image.get("frame_id", 0))
+    shown = sorted(images, key=lambda image: image.get("frame_id", 0))
 
-    def mask(t: int, names: tuple[str, ...], other: tuple[str, ...] = ()) -> np.ndarray:
+    def mask(t: int, names: tuple[str, ...]) -> np.ndarray:
         image = shown[t]
         size, entry = (int(image["height"]), int(image["width"])), by_image.get(image["id"])
         if entry is None:
             return np.zeros(size, bool)
-        segment = next((entry[name] for name in (*names, *other) if entry.get(name)), None)
-        if segment is None and other == () and any(name in entry for name in names):
+        segment = next((entry[name] for name in names if entry.get(name)), None)
+        if segment is None and any(name in entry for name in names):
             return np.zeros(size, bool)
         found = coco_mask(segment, size, f"{src}: image {image['id']}, {names[0]}")
         if found.shape != size:
@@ -97,9 +103,11 @@ def _clip(
         told = entry is not None and any(name in entry for name in _VISIBLE)
         return mask(t, _VISIBLE) if told else mask(t, _WHOLE)
 
-    name = f"{shown[0].get('file_name', shown[0]['id'])}" if video == "" else f"{video}"
+    name = str(video)
+    if video == "":
+        name = Path(str(shown[0].get("file_name", shown[0]["id"]))).with_suffix("").as_posix()
     return ForeignClip(
-        f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_{track}",
+        f"{name.replace('/', '_')}_{track}",
         [root / check_relative(image["file_name"], f"{src}: file_name") for image in shown],
         visible,
         lambda t: mask(t, _WHOLE),

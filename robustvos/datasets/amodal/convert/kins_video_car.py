@@ -8,6 +8,7 @@ visible mask it overlaps by more than half, as SaVos scores it. Only those frame
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -21,13 +22,14 @@ import numpy as np
 from robustvos.datasets.amodal.convert.clip import ForeignClip
 from robustvos.datasets.amodal.convert.coco import coco_mask
 from robustvos.errors import BadMask, DataNotFound
+from robustvos.files.names import check_name
 from robustvos.files.naming import list_files, natural_key
 
 _SAME = 0.5
 
 
 def clips(src: Path, split: str = "test") -> Iterator[ForeignClip]:
-    """Every object that KINS has annotated in some frame. Raises DataNotFound or BadMask."""
+    """Every object that KINS has annotated in some frame. Raises DataNotFound, BadMask or UnsafePath."""
     file = next(iter(sorted(src.rglob(f"{split}_data.pkl"))), None)
     if file is None:
         raise DataNotFound(
@@ -35,7 +37,7 @@ def clips(src: Path, split: str = "test") -> Iterator[ForeignClip]:
         )
     whole = _KinsMasks(src)
     for video, objects in _plain(file).items():
-        frames = _frames(src, str(video))
+        frames = _frames(src, check_name(video, f"{file}: name of a video"))
         for number, by_frame in objects.items():
             found = whole.of(frames, by_frame)
             if found:
@@ -101,7 +103,7 @@ class _KinsMasks:
 
 
 def _frames(src: Path, video: str) -> list[Path]:
-    folder = next((path for path in sorted(src.rglob(video)) if path.is_dir()), None)
+    folder = next((path for path in sorted(src.rglob(glob.escape(video))) if path.is_dir()), None)
     files = [] if folder is None else list_files(folder, (".png",))
     if not files:
         raise DataNotFound(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from robustvos.datasets.amodal.convert import (
 )
 from robustvos.datasets.amodal.convert.clip import ForeignClip, Frames, write_clip
 from robustvos.errors import DataNotFound, UnknownName, UserError
+from robustvos.files.atomic import atomic_write_json
 from robustvos.files.names import check_name
 from robustvos.progress import progress_bar
+from robustvos.video.native_tree import FRAMES
+
+_SETTINGS = ".conversion.json"
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,39 @@ class Converted:
     left_out: dict[str, list[str]]
 
 
+def _said(value: str | bool | None) -> str:
+    return value if isinstance(value, str) else {True: "on", False: "off", None: "not given"}[value]
+
+
+class _Settings:
+    """What the clips of a tree were converted with; clips of other settings would be kept beside them.
+
+    Raises:
+        UserError: If there are clips of other settings.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
+        self._file, self._settings, self._kept = out / _SETTINGS, settings, False
+        if not any(out.glob(f"*/{FRAMES}")):
+            return
+        try:
+            former = json.loads(self._file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # clips of other origin
+            return
+        other = [name for name, value in settings.items() if former.get(name) != value]
+        if other:
+            told = ", ".join(f"{name} {_said(former.get(name))}, now {_said(settings[name])}" for name in other)
+            raise UserError(
+                f"{out} holds clips that were converted with {told}; give another --out, or remove it first"
+            )
+
+    def keep(self) -> None:
+        """Write them down, once."""
+        if not self._kept:
+            atomic_write_json(self._file, self._settings)
+            self._kept = True
+
+
 def convert(
     form: str, src: Path, out: Path, *, clean_start: bool = False, limit: int | None = None, **settings: Any
 ) -> Converted:
@@ -82,7 +120,8 @@ def convert(
 
     Raises:
         UnknownName: If there is no such format; suggests the nearest.
-        UserError: If the format does not take a setting, or two objects have one name.
+        UserError: If the format does not take a setting, two objects have one name, or ``out`` holds clips that were
+            converted with other settings.
         DataNotFound: If the source is not of that form, or gives no clip.
         BadMask: If a mask cannot be read.
         UnsafePath: If the source names a clip that would be written elsewhere.
@@ -97,6 +136,7 @@ def convert(
         raise UserError(f"--{wrong[0]} says nothing of {form}; it is for {takers}")
     if not src.exists():
         raise DataNotFound(f"{src} does not exist; give the folder or file of {chosen.about}")
+    held = _Settings(out, {"format": form, "clean_start": clean_start, "split": given.get("split")})
     frames = Frames()
     written: list[str] = []
     left_out: dict[str, list[str]] = {}
@@ -109,6 +149,7 @@ def convert(
             if clip.name in seen:
                 raise UserError(f"{src}: two objects would be clip {clip.name}; give each video or image its own name")
             seen.add(clip.name)
+            held.keep()
             reason = "" if (out / clip.name).is_dir() else write_clip(clip, out, frames, clean_start)
             if reason:
                 left_out.setdefault(reason, []).append(clip.name)
