@@ -17,6 +17,7 @@ arguments = argparse.ArgumentParser(description=__doc__)
 arguments.add_argument("video", type=Path, help="a video file or a folder of frames")
 arguments.add_argument("out", type=Path)
 arguments.add_argument("--click", action="append", required=True, help="frame,x,y; one for each object")
+arguments.add_argument("--sam2", default="small", help="small for real video, nano for drawn clips, or another base")
 given = arguments.parse_args()
 
 prompts = []
@@ -26,7 +27,7 @@ for object_id, click in enumerate(given.click, start=1):
     prompts.append(Prompt(object_id, points=torch.tensor([[x, y]]).float(), labels=torch.tensor([1]), frame=frame))
 
 frames = open_frames(given.video)
-for found in load_system("sam2", sam2="small").track(frames, prompts):
+for found in load_system("sam2", sam2=given.sam2).track(frames, prompts):
     name = frames.frame_names[found.index]
     if found.object_ids:  # none before the first click
         write_indexed_mask(found.masks, found.object_ids, given.out / f"{name}.png")

@@ -22,10 +22,11 @@ arguments.add_argument("out", type=Path)
 arguments.add_argument(
     "--model", default="sam2", help="a name in configs/model, a run, a saved folder, hf://owner/name"
 )
+arguments.add_argument("--sam2", help="its base; small, which has seen real video, if nothing is said")
 given = arguments.parse_args()
 
 frames = open_frames(given.video)
-system = load_system(given.model, sam2="small" if given.model == "sam2" else None)  # small has seen real video
+system = load_system(given.model, sam2=given.sam2 or ("small" if given.model == "sam2" else None))
 box = Prompt(object_id=1, box=torch.tensor([float(number) for number in given.box.split(",")]))
 with VideoWriter(given.out / "overlay.mp4", fps=10) as movie:
     # One frame in, its masks out: a video of any length needs no more memory than a short one.

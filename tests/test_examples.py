@@ -96,7 +96,7 @@ def overlap(path: Path, object_id: int, t: int) -> float:
 
 
 def test_track_video(run, inputs, tmp_path):
-    said = run("track_video", inputs / "clip.mp4", "16,20,47,51", tmp_path)
+    said = run("track_video", inputs / "clip.mp4", "16,20,47,51", tmp_path, "--sam2", "nano")
     masks = sorted((tmp_path / "masks").glob("*.png"))
     assert [overlap(path, 1, t) > 0.7 for t, path in enumerate(masks)] == [True] * FRAMES
     assert len(open_frames(tmp_path / "overlay.mp4")) == FRAMES
@@ -105,7 +105,7 @@ def test_track_video(run, inputs, tmp_path):
 
 def test_track_objects_that_come_later(run, inputs, tmp_path):
     clicks = ("--click", "0,32,36", "--click", "2,90,92")
-    said = run("track_objects_that_come_later", inputs / "clip.mp4", tmp_path, *clicks)
+    said = run("track_objects_that_come_later", inputs / "clip.mp4", tmp_path, *clicks, "--sam2", "nano")
     masks = sorted(tmp_path.glob("*.png"))
     shown = [set(np.unique(read_indexed_mask(path))) - {0} for path in masks]
     assert [2 in ids for ids in shown] == [False, False, True, True, True]
