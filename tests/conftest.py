@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ TINY_DATA: dict[str, Any] = {
         "test": {"limit": 2, "frames": 3, "objects": 2, "conditions": ["clean", "fog"]},
     },
 }
+
+
+def pytest_configure() -> None:
+    """Ctrl-C ends what tests start, also where they run in the background of a shell, which lets it be ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
