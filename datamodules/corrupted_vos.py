@@ -76,9 +76,9 @@ class CorruptedVOS(Data):
         name: str | None = None,
         train_list: str | None = None,
         val_list: str | None = None,
-        train: TrainingClips = TrainingClips(),  # noqa: B008
-        val: FolderEvaluation = FolderEvaluation(),  # noqa: B008
-        test: FolderEvaluation = FolderEvaluation(),  # noqa: B008
+        train: TrainingClips = TrainingClips(),
+        val: FolderEvaluation = FolderEvaluation(),
+        test: FolderEvaluation = FolderEvaluation(),
         skip_first_last: bool = False,
         binary: bool = False,
         rendered: bool = False,

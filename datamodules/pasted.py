@@ -76,10 +76,10 @@ class Pasted(Data):
         sets: list[str] | None = None,
         held_back: tuple[str, ...] = (),
         held_back_stills: int = 20,
-        recipe: Recipe = Recipe(),  # noqa: B008
+        recipe: Recipe = Recipe(),
         train: TrainingSchedule = TrainingSchedule(),
-        val: HeldBackEvaluation = HeldBackEvaluation(limit=25),  # noqa: B008
-        test: HeldBackEvaluation = HeldBackEvaluation(),  # noqa: B008
+        val: HeldBackEvaluation = HeldBackEvaluation(limit=25),
+        test: HeldBackEvaluation = HeldBackEvaluation(),
         seed: int = 0,
         workers: int = 0,
     ) -> None:

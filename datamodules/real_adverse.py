@@ -45,8 +45,8 @@ class RealAdverse(Data):
         root: Path | None = None,
         name: str = "real_adverse",
         subset: list[str] | None = None,
-        val: JoiningEvaluation = JoiningEvaluation(),  # noqa: B008
-        test: JoiningEvaluation = JoiningEvaluation(),  # noqa: B008
+        val: JoiningEvaluation = JoiningEvaluation(),
+        test: JoiningEvaluation = JoiningEvaluation(),
     ) -> None:
         super().__init__()
         if layout not in TREES:

@@ -63,11 +63,11 @@ class RealVAS(Data):
     def __init__(
         self,
         root: Path | None = None,
-        val: Evaluation = Evaluation(),  # noqa: B008
-        test: Evaluation = Evaluation(),  # noqa: B008
-        sample: EmbeddedSample = EmbeddedSample(),  # noqa: B008
+        val: Evaluation = Evaluation(),
+        test: Evaluation = Evaluation(),
+        sample: EmbeddedSample = EmbeddedSample(),
         columns: dict[str, str] | None = None,
-        train: AmodalTraining = AmodalTraining(),  # noqa: B008
+        train: AmodalTraining = AmodalTraining(),
         seed: int = 0,
         workers: int = 0,
     ) -> None:

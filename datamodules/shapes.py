@@ -37,9 +37,9 @@ class Shapes(Data):
     def __init__(
         self,
         size: int = 128,
-        train: TrainClips = TrainClips(),  # noqa: B008
-        val: ShapesEvaluation = ShapesEvaluation(),  # noqa: B008
-        test: ShapesEvaluation = ShapesEvaluation(),  # noqa: B008
+        train: TrainClips = TrainClips(),
+        val: ShapesEvaluation = ShapesEvaluation(),
+        test: ShapesEvaluation = ShapesEvaluation(),
         seed: int = 0,
         workers: int = 0,
     ) -> None:

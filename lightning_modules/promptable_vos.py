@@ -72,9 +72,9 @@ class PromptableVOS(L.LightningModule):
 
     def __init__(
         self,
-        sam2: Sam2Config = Sam2Config(),  # noqa: B008
+        sam2: Sam2Config = Sam2Config(),
         adapter: Adapter | None = None,
-        recipe: Recipe = Recipe(),  # noqa: B008
+        recipe: Recipe = Recipe(),
         protocol: str | None = None,
         seed: int = 0,
         weights: Path | None = None,

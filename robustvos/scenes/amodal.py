@@ -28,7 +28,7 @@ CONTAINMENT = CATEGORIES[1:]
 def render_amodal_clip(
     category: str,
     rng: np.random.Generator,
-    spec: StageSpec = StageSpec(),  # noqa: B008
+    spec: StageSpec = StageSpec(),
     choose: Choose | None = None,
 ) -> AmodalClip:
     """Draw one random clip of ``category``. The same generator state gives the same clip.
