@@ -28,7 +28,8 @@ class ResultsWriter(VideoCallback):
     """Gather the scores of all processes; write and print them when a test, or a validation outside of training, ends.
 
     Args:
-        system: Name of the row in tables; None: what ran, see :func:`robustvos.systems.system.system_name`.
+        system: Name of the row in tables; None: what ran, see :func:`robustvos.systems.system.system_name`,
+            and what completes its masks.
         frames: Also keep J and F of every frame that counts (``frames.json``), for plots over time.
         dataset: Name of the dataset in tables, where it is another set than the data's own name says: clips of another
             length, say, or other conditions. None: the data's name.
@@ -84,7 +85,7 @@ class ResultsWriter(VideoCallback):
         return RunRecord.of(
             [record for result in module.results for record in result.objects],
             module.protocol,
-            system=self.system or module.system.name,
+            system=self.system or module.system.name_with(getattr(module, "completion", None)),
             base=TRUE_MASKS if on_truth else module.config.variant,
             base_hash="" if on_truth else module.base.hash,
             restorer_hash=module.restorer_hash or "",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
 from typing import Any, Literal, NoReturn
 
 import lightning as L
@@ -13,10 +15,11 @@ from torch.utils.data import DataLoader
 from robustvos.datasets.evaluation import Evaluation, EvaluationVideos, VideoSet
 from robustvos.datasets.prompts.prompting import describe_prompt
 from robustvos.datasets.set_size import SetSize, size_of_videos
-from robustvos.errors import UserError
+from robustvos.errors import DataNotFound, UserError
 from robustvos.evaluation.protocol import DatasetFacts, Protocol, protocol_for
 
 Split = Literal["val", "test", "predict"]
+_LOOKING = ("prepare_data", "setup", "train_dataloader", "video_set")  # where a dataset looks at its files
 
 
 class Data(L.LightningDataModule):
@@ -24,7 +27,8 @@ class Data(L.LightningDataModule):
 
     Training batches are :class:`robustvos.types.ClipBatch`; validation, test and predict items are
     :class:`robustvos.types.Video`, one at a time. A dataset says by :meth:`video_set` which videos there are; which of them
-    are evaluated, from which prompts and under which corruptions is done here, alike for all.
+    are evaluated, from which prompts and under which corruptions is done here, alike for all. A file or folder that it misses
+    while it looks for its videos or training clips is said in one line, as :class:`robustvos.errors.DataNotFound`.
 
     Attributes:
         name: What results call it.
@@ -37,6 +41,12 @@ class Data(L.LightningDataModule):
     facts: DatasetFacts = DatasetFacts()
     val: Evaluation = Evaluation()
     test: Evaluation = Evaluation()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name in _LOOKING:
+            if name in vars(cls):
+                setattr(cls, name, _naming_what_is_missing(vars(cls)[name]))
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,3 +133,21 @@ class Data(L.LightningDataModule):
         for note in videos.videos.notes:
             self.say(f"{self.name}: {note}")
         return DataLoader(videos, batch_size=None, num_workers=0)
+
+
+def _naming_what_is_missing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a dataset, but that a path that is not there is an error that the user can mend."""
+
+    @wraps(method)
+    def look(self: Data, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(self, *arguments, **named)
+        except FileNotFoundError as error:
+            kind = type(self)
+            what = f"{error.filename} does not exist" if error.filename else " ".join(str(error).split())
+            to_do = (
+                "give --data.root FOLDER" if "root" in signature(kind).parameters else "check the settings of --data"
+            )
+            raise DataNotFound(f"no data: {self.name or kind.__name__}: {what}; {to_do}") from error
+
+    return look

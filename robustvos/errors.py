@@ -45,15 +45,19 @@ class UnknownName(UserError):
     """A name is not in the registry it was looked up in."""
 
     @classmethod
-    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
-        """Build the error for ``name``, with the nearest known name if one is near.
+    def of(cls, kind: str, name: str, known: Iterable[str], classes: Iterable[str] = ()) -> UnknownName:
+        """Build the error for ``name``, with the nearest known name if one is near, and the nearest of ``classes``.
 
         >>> str(UnknownName.of("dataset", "relvas", ["davis", "realvas"]))
         "unknown dataset 'relvas'; did you mean 'realvas'? known: davis, realvas"
+        >>> str(UnknownName.of("dataset", "fish_tank", ["davis"], classes=["FishTank"]))
+        "unknown dataset 'fish_tank'; did you mean 'FishTank'? known: davis"
         """
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
-        hint = f" did you mean '{near[0]}'?" if near else ""
+        small = {one.lower(): one for one in classes if one.lower() not in [known.replace("_", "") for known in names]}
+        near += [small[one] for one in difflib.get_close_matches(name.replace("_", "").lower(), small, n=1)]
+        hint = f" did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
         return cls(f"unknown {kind} '{name}';{hint} known: {', '.join(names)}")
 
 

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from inspect import isabstract
 from pkgutil import resolve_name
 from typing import Any
 
@@ -82,12 +83,18 @@ def plain(message: str, known: Iterable[str] = ()) -> str:
             line = key[2]
         if owner := re.match(r"Problem with given class_path '([^']+)'", line):
             found.owner = owner[1]
-        elif subtypes := re.match(r"Subtypes: \[<class '([^']+)'>", line):
+        elif missing := re.match(r"the following arguments are required: (\w+)", line):
+            return f"--{'.'.join([*found.keys, missing[1]])} needs a value"
+        elif subtypes := re.match(r"Subtypes: \[(?:list\[|<class ')(\w+\.[\w.]+)", line):
             found.base = subtypes[1]
         elif unknown := _UNKNOWN.search(line):
             return _unknown(found, unknown, known)
         elif (given := _CLASS.search(line)) and found.keys and found.base:
             return _unknown_class(found, next(filter(None, given.groups())))
+        elif "but is abstract" in line and found.keys and found.base:
+            return (
+                f"--{'.'.join(found.keys)}: {_given(lines[place:])} is abstract, others derive from it; {_known(found)}"
+            )
         elif line.startswith("Expected a") and "a path but" not in line:
             return _expected(found, lines[place:])
     text = " ".join(
@@ -184,8 +191,17 @@ def _unknown(found: _Found, unknown: re.Match[str], known: Iterable[str]) -> str
 
 
 def _unknown_class(found: _Found, name: str) -> str:
-    classes = sorted({class_.__name__ for class_ in _subclasses(resolve_name(str(found.base)))})
+    classes = subclass_names(resolve_name(str(found.base)))
     return f"--{'.'.join(found.keys)}: {UnknownName.of('class', name, classes)}"
+
+
+def _known(found: _Found) -> str:
+    return f"known: {', '.join(subclass_names(resolve_name(str(found.base))))}"
+
+
+def _given(lines: Iterable[str]) -> str:
+    values = (re.match(r"Given value: (.*)", line) for line in lines)
+    return next((f"'{value[1][:80]}'" for value in values if value), "it")
 
 
 def _expected(found: _Found, lines: list[str]) -> str:
@@ -201,8 +217,30 @@ def _expected(found: _Found, lines: list[str]) -> str:
     return f"--{'.'.join(found.keys)}: expected {' or '.join(dict.fromkeys(kinds)) or 'something else'}{got}"
 
 
-def _subclasses(class_: type) -> Iterator[type]:
+def subclass_names(base: type) -> list[str]:
+    """Short names of the classes that can be made and are ``base`` or derive from it, of all that is imported.
+
+    ``base`` itself counts only where nothing derives from it.
+    """
+    classes = [one for one in subclasses(base) if not (isabstract(one) or one.__name__.startswith("_"))]
+    return sorted({one.__name__ for one in classes or [base]})
+
+
+def class_named(name: str, base: type) -> type | None:
+    """The class that a short name of an imported one, or an import path, means; None unless it is or derives from ``base``."""
+    for one in subclasses(base):
+        if name == one.__name__:
+            return one
+    try:
+        found = resolve_name(name) if "." in name else None
+    except (ImportError, AttributeError, ValueError):
+        return None  # the parser says so
+    return found if isinstance(found, type) and issubclass(found, base) else None
+
+
+def subclasses(base: type) -> Iterator[type]:
+    """Every class that derives from ``base``, of all that is imported."""
     inner: type
-    for inner in class_.__subclasses__():
+    for inner in base.__subclasses__():
         yield inner
-        yield from _subclasses(inner)
+        yield from subclasses(inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,18 @@ def resolve_run(value: str, configs: Path = CONFIGS) -> str:
     raise UnknownName.of("--config", value, [path.relative_to(configs).with_suffix("").as_posix() for path in runs])
 
 
-def resolve(kind: str, value: str, configs: Path = CONFIGS) -> str:
-    """The file of a registered name; a path or a class stays as it is. Raises UnknownName for anything else."""
+def resolve(kind: str, value: str, configs: Path = CONFIGS, classes: Iterable[str] = ()) -> str:
+    """The file of a registered name; a path or a class stays as it is.
+
+    Args:
+        kind: Key of :data:`KINDS`.
+        value: As typed.
+        configs: Folder of the registry.
+        classes: Names of those that there are, to be suggested too.
+
+    Raises:
+        UnknownName: For anything else; suggests the nearest name and class.
+    """
     registered = configs / kind / f"{value}.yaml"
     if registered.is_file():
         return str(registered)
@@ -71,7 +82,7 @@ def resolve(kind: str, value: str, configs: Path = CONFIGS) -> str:
     is_class = kind not in VALUES and ("." in value or value[:1].isupper()) and not value.endswith((".yaml", ".yml"))
     if is_class or value == "null":
         return value
-    raise UnknownName.of(KINDS[kind], value, known_names(configs, kind))
+    raise UnknownName.of(KINDS[kind], value, known_names(configs, kind), classes)
 
 
 def read_yaml(file: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from PIL import Image
 import cli
 from robustvos.corruptions import ROBUSTPVOS8, corrupt_clip
 from robustvos.datasets.vos.corrupted_copy import Settings, find_source, write_video
+from robustvos.registry import CONFIGS
 from robustvos.video.frames import FrameFolder
 from robustvos.video.writer import VideoWriter
 
@@ -72,7 +73,7 @@ def run_apart(prelude: str, *arguments: object) -> tuple[int, str]:
         f"{prelude}\nimport cli; sys.exit(cli.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "corrupt", *(str(argument) for argument in arguments)]
-    ended = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False)
+    ended = subprocess.run(command, cwd=CONFIGS.parent, capture_output=True, check=False)
     return ended.returncode, ended.stderr.decode()
 
 
@@ -296,7 +297,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_picture(dataset, tmp_path):
         "--corruption",
         "gauss_noise",
     ]
-    full = subprocess.run(command, cwd=cli.CONFIGS.parent, capture_output=True, check=False, text=True)
+    full = subprocess.run(command, cwd=CONFIGS.parent, capture_output=True, check=False, text=True)
     assert full.returncode == 2
     said = [line for line in full.stderr.splitlines() if line.strip() and "frame/s" not in line]
     assert len(said) == 1
@@ -354,7 +355,7 @@ def test_a_worker_that_is_killed_is_one_line_and_the_next_run_goes_on(dataset, t
         "import cli; sys.exit(cli.main(sys.argv[1:]))"
     )
     script = tmp_path / "dies.py"
-    script.write_text(f"import sys\nsys.path.insert(0, {str(cli.CONFIGS.parent)!r})\n" + guarded(code))
+    script.write_text(f"import sys\nsys.path.insert(0, {str(CONFIGS.parent)!r})\n" + guarded(code))
     arguments = ["corrupt", str(dataset), str(tmp_path / "out"), "--corruption", "fog", "--workers", "2"]
     ended = subprocess.run(
         [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False, timeout=300

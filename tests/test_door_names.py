@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,12 @@ def test_a_restorer_forgets_the_former_ones_settings(parsed):
         "class_path": "robustvos.restoration.AirNet",
         "init_args": {"checkpoint": "mine.pth"},
     }
+
+
+def test_a_memory_policy_forgets_the_former_ones_settings(parsed):
+    alone = parsed("test", "--model", "sam2", "--model.memory", "DAM4SAM")["model"]["init_args"]["memory"]
+    after = parsed("test", "--model", "samurai", "--model.memory", "DAM4SAM")["model"]["init_args"]["memory"]
+    assert after == alone  # both have an iou_above, of other values
 
 
 def test_flags_win_over_config_files_in_any_order(parsed):
@@ -228,6 +237,57 @@ def test_results_carry_the_name_of_the_system(parsed, tmp_path):
     assert parsed("test", "--model", "lora", "--results.system", "lora 2")["results"]["system"] == "lora 2"
 
 
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        ("--model", "sam2", "--model.adapter", "LoRA"),
+        ("--model.init_args.adapter=LoRA", "--model=sam2"),
+        ("--model", "sam2", "--model.adapter.class_path", "LoRA"),
+        ("--model", "moga", "--model.adapter", "null"),
+        ("--model", "moga", "--model.memory", "SAMURAI"),
+        ("--model", "moga", "--model.restorer", "URIE", "--model.restorer.checkpoint", "mine.pth"),
+        ("--model", "moga", "--model.completion", "HoldLast"),
+        ("--config", "run.yaml", "--model.adapter", "LoRA"),
+        ("--config", "run.yaml", "--model", "sam2", "--model.adapter", "LoRA"),
+    ],
+)
+def test_a_file_gives_no_name_to_results_of_another_class(parsed, tmp_path, replaced):
+    run = {"model": {"class_path": "PromptableVOS"}, "data": "Shapes", "results": {"system": "sam2"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    assert parsed("test", *replaced)["results"]["system"] is None
+    assert parsed("test", *replaced, "--results.system", "mine")["results"]["system"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kept", "name"),
+    [
+        (("--model", "lora", "--model.adapter.rank", "4"), "lora"),
+        (("--model", "hold_last", "--model.adapter", "null"), "hold_last"),
+        (("--model", "restored_urie", "--model.restorer.checkpoint", "mine.pth"), "restored_urie"),
+        (("--config", "run.yaml", "--model.adapter.rank", "4"), "wide"),
+        (("--config", "run.yaml", "--model.memory", "null"), "wide"),
+    ],
+)
+def test_a_changed_setting_keeps_the_name(parsed, tmp_path, kept, name):
+    model = {"class_path": "PromptableVOS", "init_args": {"adapter": {"class_path": "LoRA"}}}
+    run = {"model": model, "data": "Shapes", "results": {"system": "wide"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    assert parsed("test", *kept)["results"]["system"] == name
+
+
+def test_results_of_an_adapter_given_by_flag_are_named_after_it_and_so_are_those_of_their_config(
+    door, tiny_config, trained, tmp_path
+):
+    weights = ("--ckpt_path", trained / "checkpoints" / "last.ckpt")
+    by_flag = ("--model", "sam2", "--model.adapter", "MoGA", "--model.adapter.rank", 4)
+    small = ("--data.test.limit", 1, "--data.test.conditions", "[clean]")
+    assert door("test", "--config", tiny_config, *by_flag, *weights, *small).code == 0
+    run = tmp_path / "runs" / "tiny"
+    assert json.loads((run / "version_0" / "results.json").read_text())["system"] == "moga"
+    assert door("test", "--config", run / "version_0" / "config.yaml", *weights).code == 0
+    assert json.loads((run / "version_1" / "results.json").read_text())["system"] == "moga"
+
+
 # What cannot be meant
 
 
@@ -245,6 +305,63 @@ def test_unknown_name_suggests_the_nearest(door, argv, wrong, nearest):
     error = door(*argv).error
     assert wrong in error
     assert nearest in error
+
+
+@pytest.mark.parametrize("command", ["test", "inspect"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("MoGA", "MoGA is an adapter: --model sam2 --model.adapter MoGA"),
+        ("robustvos.adapters.LoRA", "LoRA is an adapter: --model sam2 --model.adapter robustvos.adapters.LoRA"),
+        ("URIE", "URIE is a restorer: --model sam2 --model.restorer URIE"),
+        ("SAMURAI", "SAMURAI is a memory policy: --model sam2 --model.memory SAMURAI"),
+    ],
+)
+def test_a_part_of_a_system_is_no_system(door, command, given, said):
+    assert door(command, "--model", given).error == f"error: {said}"
+
+
+def test_the_class_of_all_systems_and_unknown_ones_are_told_what_to_give(door):
+    error = door("inspect", "--model", "PromptableVOS", "--model.adapter", "LoRA").error
+    assert "give --model sam2 --model.adapter CLASS" in error
+    assert "unknown system 'Mogga'; did you mean 'moga'?" in door("inspect", "--model", "Mogga").error
+
+
+@pytest.mark.parametrize("command", ["test", "inspect"])
+def test_a_dataset_is_suggested_by_its_class_too(door, command, fish_tank):
+    error = door(command, "--data", "fish_tnk").error
+    assert "did you mean 'FishTank'? known: " in error
+    assert "did you mean 'shapes'? known" in door(command, "--data", "shapess").error  # Shapes is the same
+
+
+@pytest.mark.parametrize("command", ["test", "inspect"])
+def test_a_folder_that_a_users_dataset_misses_is_one_line(door, command, fish_tank):
+    for name in (fish_tank, "FishTank"):
+        error = door(command, "--data", name, "--data.root", "nowhere").error
+        assert error == "error: no data: fish_tank: nowhere does not exist; give --data.root FOLDER"
+        assert door(command, "--data", name).error == "error: --data.root needs a value"
+
+
+def test_training_clips_that_a_users_dataset_misses_are_one_line(door, fish_tank, tiny_config):
+    error = door("fit", "--config", tiny_config, "--data", fish_tank, "--data.root", "nowhere").error
+    assert "no data: fish_tank: nowhere/train.txt does not exist" in error
+
+
+@pytest.fixture
+def fish_tank(tmp_path, monkeypatch):
+    """Import path of a dataset of a user's, which looks for its files when it is asked for videos or training clips."""
+    (tmp_path / "tanks.py").write_text(
+        "from pathlib import Path\n\nfrom datamodules import Data\n\n\n"
+        "class FishTank(Data):\n    name = 'fish_tank'\n\n"
+        "    def __init__(self, root: Path):\n        super().__init__()\n        self.root = root\n\n"
+        "    def train_dataloader(self):\n        return (self.root / 'train.txt').read_text()\n\n"
+        "    def video_set(self, split, settings):\n        return list(self.root.iterdir())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("tanks")
+    yield "tanks.FishTank"
+    del sys.modules["tanks"]
+    gc.collect()  # a class that is left behind would be known to other tests
 
 
 def test_unknown_prompt_and_corruption_suggest_the_nearest(door, tiny_config):
@@ -318,6 +435,23 @@ def test_unknown_setting_of_a_file_names_the_nearest(door, tmp_path, content, ne
         (["--data.test.limit", "few"], "--data.test.limit: expected a whole number or null, got 'few'"),
         (["--model.adapter", "MoGGA"], "--model.adapter: unknown class 'MoGGA'; did you mean 'MoGA'?"),
         (["--trainer.logger", "TensorBoardLoger"], "did you mean 'TensorBoardLogger'?"),
+        (
+            ["--trainer.callbacks+=EmptyFrame"],
+            "--trainer.callbacks: unknown class 'EmptyFrame'; known: ",
+        ),
+        (
+            ["--trainer.callbacks+=PresenceScore"],
+            "unknown class 'PresenceScore'; did you mean 'PresenceScores'? known: ",
+        ),
+        (["--trainer.callbacks", "[PresenceScore]"], "did you mean 'PresenceScores'?"),
+        (
+            ["--model.adapter", "GatedAdaptr"],
+            "unknown class 'GatedAdaptr'; known: ",
+        ),
+        (
+            ["--model.adapter", "GatedAdapter"],
+            "--model.adapter: 'GatedAdapter' is abstract, others derive from it; known",
+        ),
         (["stray"], "'stray' stands alone"),
     ],
 )

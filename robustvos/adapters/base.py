@@ -13,8 +13,9 @@ parameter once, in its optimiser and in its ``state_dict()``; and :meth:`Adapter
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +27,7 @@ from typing_extensions import Self
 from robustvos.adapters.host import FrozenHost
 from robustvos.adapters.motion import MotionCue
 from robustvos.errors import CheckpointMismatch, UserError
+from robustvos.program import program
 from robustvos.state_dicts import differences, listed
 
 _MARK = "_carried_adapter"
@@ -255,14 +257,20 @@ def check_targets(model: nn.Module, targets: Mapping[str, type[nn.Module]], owne
     problems = []
     for name, expected in targets.items():
         if name not in modules:
-            problems.append(f"{name} is missing")
+            problems.append(f"{name} is missing{_did_you_mean(name, modules)}")
         elif not isinstance(modules[name], expected):
             problems.append(f"{name} is a {type(modules[name]).__name__}, not a {expected.__name__}")
     if problems:
         raise UserError(
             f"{owner} cannot be attached to this {type(model).__name__}: {'; '.join(problems)}; "
-            "it needs a SAM 2 video model"
+            f"it needs a SAM 2 video model, whose modules are listed by: {program()} inspect --model sam2"
         )
+
+
+def _did_you_mean(name: str, modules: Iterable[str]) -> str:
+    beside = [one for one in modules if one.count(".") == name.count(".")]  # as deep in the model
+    near = difflib.get_close_matches(name, beside, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: str) -> None:

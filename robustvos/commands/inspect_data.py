@@ -11,7 +11,7 @@ from typing import Any
 from datamodules import Data
 from robustvos.datasets import published_sets
 from robustvos.errors import DataNotFound, UserError
-from robustvos.parsing import make
+from robustvos.parsing import make, subclass_names
 from robustvos.program import next_command
 from robustvos.registry import read_yaml, resolve
 
@@ -49,7 +49,8 @@ def load_data(name: str, settings: Mapping[str, Any] | None = None, missing: boo
     try:
         class_: Any = resolve_name(class_path)
     except (ImportError, AttributeError):
-        class_ = type(make(Data, "data", node))  # refuses it, and says which there are
+        # of a plugin, by its short name; else this refuses it, and says which there are
+        class_ = type(make(Data, "data", node, [f"{key}={value}" for key, value in said.items()]))
     if root is not None and "root" not in signature(class_).parameters:
         raise UserError(f"{name} is drawn, it lies in no folder: leave --data.root out")
     describe = getattr(class_, "describe_missing", None)
@@ -63,7 +64,7 @@ def load_data(name: str, settings: Mapping[str, Any] | None = None, missing: boo
 
 def _node(name: str) -> dict[str, Any]:
     """Class and arguments."""
-    file = resolve("data", name)
+    file = resolve("data", name, classes=subclass_names(Data))
     node = read_yaml(file) if Path(file).is_file() else {"class_path": file}
     if not isinstance(node.get("class_path"), str):
         raise UserError(f"{file} is no dataset: it needs a class_path, as in configs/data/davis.yaml")
@@ -76,16 +77,16 @@ def data_table(name: str, sizes: Sequence[Any], published: Any) -> list[str]:
     Args:
         name: Of the dataset.
         sizes: Rows with ``part``, ``clips``, ``frames``, ``objects`` and ``masks``.
-        published: Has ``SIZES``, published rows by name of dataset.
+        published: Has ``SIZES``, published rows by name of dataset, and ``PUBLISHED``, sets that such a row may be missed of.
     """
     row = published.SIZES.get(name)
     label = None if row is None else f"published ({row.part})"
     width = max(len(part) for part in (name, label or "", *(size.part for size in sizes))) + 2
     lines = ["".join([f"{name:<{width}}", *(f"{column:>12}" for column in _COLUMNS)])]
     lines += [_line(size.part, [getattr(size, column) for column in _COLUMNS], width) for size in sizes]
-    if row is None:
+    if row is None and name in published.PUBLISHED:
         lines.append(f"the paper's Table 1 has no row for {name}")
-    else:
+    elif row is not None:
         lines += [_line(label or "", [row.clips, row.frames, row.objects], width)]
         lines.append(f"published: {row.source}{f'; {row.remark}' if row.remark else ''}")
     if sizes and not any(size.objects for size in sizes):

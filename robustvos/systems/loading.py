@@ -11,13 +11,14 @@ from typing import Any, Optional
 from robustvos.adapters import Adapter
 from robustvos.errors import CheckpointNotFound, UnknownName, UserError
 from robustvos.parsing import make, unknown_setting
-from robustvos.registry import DEFAULT_BASE, DEFAULT_SYSTEM, read_yaml, resolve
+from robustvos.registry import CONFIGS, DEFAULT_BASE, DEFAULT_SYSTEM, known_names, read_yaml, resolve
 from robustvos.restoration import Restorer
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.hub import HUB, announce
 from robustvos.sam2.memory_policies import MemoryPolicy
 from robustvos.systems.folders import ADAPTER, BASE, SETTINGS
-from robustvos.systems.system import System
+from robustvos.systems.parts import refuse_part
+from robustvos.systems.system import System, name_of_parts
 
 _OF_LOOPS = ("protocol", "seed", "weights", "train_base", "target")  # of a run, not of what it tracks with
 _OF_TESTS = ("completion", "masks")
@@ -138,7 +139,8 @@ def read_settings(
     run = run if {"model", "sam2"} <= run.keys() else {}
     if isinstance(model, Mapping):
         adapter, restorer, memory = _parts_of(model, "--config")
-        return Settings(_class_name(adapter), adapter, _base_under(run, sam2, weights), restorer, weights, memory)
+        name = _class_name(adapter, restorer, memory)
+        return Settings(name, adapter, _base_under(run, sam2, weights), restorer, weights, memory)
     if model is not None and str(model).startswith(HUB):
         model = _fetch(str(model).removeprefix(HUB))
     if model is not None and Path(model).is_dir():
@@ -149,8 +151,18 @@ def read_settings(
         found = _of_config(run, f"config.yaml of {weights}", weights)
         return found if sam2 is None else replace(found, sam2=_named_base(sam2))
     where = resolve("model", str(model or DEFAULT_SYSTEM))
+    if not Path(where).is_file():
+        raise _no_file_of_a_system(where)
     adapter, restorer, memory = _parts_of(read_yaml(where), where)
     return Settings(Path(where).stem, adapter, _base_under(run, sam2, weights), restorer, weights, memory)
+
+
+def _no_file_of_a_system(name: str) -> UserError:
+    """For a class: what a system is made of is said by a file, and single parts of it by flags."""
+    if name.rpartition(".")[2] == "PromptableVOS":
+        return UserError(f"{name} is the class of every system: give --model sam2 --model.adapter CLASS, or a file")
+    refuse_part(name)
+    return UnknownName.of("system", name, known_names(CONFIGS, "model"))
 
 
 def config_of_run(checkpoint: Path) -> dict[str, Any]:
@@ -189,7 +201,7 @@ def _of_folder(folder: Path) -> Settings:
 def _of_config(config: Mapping[str, Any], where: str, weights: Path | None) -> Settings:
     """Of the ``config.yaml`` of a run."""
     adapter, restorer, memory = _parts_of(config["model"], where)
-    name = (config.get("results") or {}).get("system") or _class_name(adapter)
+    name = (config.get("results") or {}).get("system") or _class_name(adapter, restorer, memory)
     base = _base_of(config["sam2"], where)
     if adapter is None and weights is not None:  # the run trained the whole base
         base = replace(base, checkpoint=str(weights), trunk_weights=None)  # those are where its training began
@@ -232,8 +244,9 @@ def _base_of(node: Mapping[str, Any], file: str) -> Sam2Config:
     return Sam2Config(**node)
 
 
-def _class_name(adapter: Mapping[str, Any] | None) -> str:
-    return "sam2" if adapter is None else str(adapter["class_path"]).rpartition(".")[2].lower()
+def _class_name(*parts: Mapping[str, Any] | None) -> str:
+    """The name of a system that no file names."""
+    return name_of_parts(*(None if part is None else str(part["class_path"]).rpartition(".")[2] for part in parts))
 
 
 def _fetch(repository: str) -> Path:

@@ -85,6 +85,13 @@ class System:
         """Of the row in tables."""
         return self._name or system_name(self.adapter, self.restorer, self.memory)
 
+    def name_with(self, completion: object | None) -> str:
+        """Of the row in tables, where something makes whole masks of its visible ones; None: nothing does."""
+        if completion is None:
+            return self.name
+        words = _words_of(type(completion).__name__)
+        return words if self.name == "sam2" else f"{self.name}_{words}"
+
     def load_adapter(self, path: Path | str) -> None:
         """Load the adapter's trained weights, of a run or exported.
 
@@ -211,19 +218,36 @@ def system_name(adapter: Any, restorer: Any = None, memory: Any = None) -> str:
     >>> system_name(None), system_name(None, URIE()), system_name(MoGARelease()), system_name(MoGARelease(), URIE())
     ('sam2', 'restored_urie', 'moga_release', 'restored_urie_moga_release')
     """
+    classes = [None if part is None else type(part).__name__ for part in (adapter, restorer, memory)]
+    is_off = getattr(adapter, "is_attached", False) and not getattr(adapter, "enabled", True)
+    return name_of_parts(*classes, is_off=is_off)
+
+
+def name_of_parts(
+    adapter: str | None, restorer: str | None = None, memory: str | None = None, *, is_off: bool = False
+) -> str:
+    """:func:`system_name` by the names of classes alone; None: there is no such part.
+
+    >>> name_of_parts("PointerBottleneck", memory="SAMURAI")
+    'pointer_bottleneck_samurai'
+    """
     parts = []
     if restorer is not None:
-        parts.append(f"restored_{type(restorer).__name__.lower()}")
+        parts.append(f"restored_{restorer.lower()}")
     if adapter is not None:
-        parts.append(_adapter_name(type(adapter).__name__))
-        if getattr(adapter, "is_attached", False) and not getattr(adapter, "enabled", True):
-            parts.append("off")
+        parts.append(_adapter_name(adapter))
+    if is_off:
+        parts.append("off")
     if memory is not None:
-        parts.append(type(memory).__name__.lower())
+        parts.append(memory.lower())
     return "_".join(parts) or "sam2"
 
 
 def _adapter_name(kind: str) -> str:
     """A class's name in small letters: words apart, acronyms whole."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])", "_", kind).lower()
+    words = _words_of(kind)
     return _SHORT.get(words, words)
+
+
+def _words_of(kind: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])", "_", kind).lower()

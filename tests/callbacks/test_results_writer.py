@@ -18,6 +18,7 @@ from robustvos.evaluation.scorer import Scorer, VideoTruth
 from robustvos.evaluation.torchmetrics import gathered_results, mean_scores
 from robustvos.restoration import Restorer
 from robustvos.sam2.config import Sam2Config
+from robustvos.systems.completion import HoldLast
 from robustvos.systems.system import system_name
 from robustvos.types import TrackedFrame
 
@@ -41,6 +42,14 @@ def restored():
 def test_restored_run_is_not_called_by_the_bare_base(run, restored, make_video):
     folder, _ = run("test", restored, [make_video(frames=2)], [ResultsWriter()])
     assert written(folder)["system"] == "restored_negative"
+
+
+def test_a_completed_run_is_not_called_by_what_it_completes(run, make_video, moga_system):
+    bare = PromptableVOS(Sam2Config(checkpoint="random", image_size=64), completion=HoldLast())
+    folder, _ = run("test", bare, [make_video(frames=2)], [ResultsWriter()])
+    assert written(folder)["system"] == "hold_last"
+    assert moga_system.system.name_with(HoldLast()) == "moga_hold_last"
+    assert moga_system.system.name_with(None) == "moga"
 
 
 def test_given_name_stands_above_what_ran(run, restored, make_video):
@@ -102,7 +111,7 @@ class Oracle(L.LightningModule):
     """Finds exactly the truth, but for nothing on every third frame."""
 
     config, base = SimpleNamespace(variant="none"), SimpleNamespace(hash="")
-    system = SimpleNamespace(name="oracle", parameters=dict)
+    system = SimpleNamespace(name_with=lambda completion: "oracle", parameters=dict)
     protocol, seed = protocol_named("davis"), 0
     adapter = restorer = adapter_origin = restorer_hash = None
 

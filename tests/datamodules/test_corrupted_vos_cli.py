@@ -11,10 +11,11 @@ import yaml
 import cli
 from robustvos.commands.requirements import check_requirements
 from robustvos.errors import CheckpointNotFound, DataNotFound
+from robustvos.registry import CONFIGS
 from robustvos.sam2.config import Sam2Config
 
 RANDOM = ["--sam2", "nano", "--sam2.checkpoint", "random"]
-PAPER = cli.CONFIGS / "moga_paper.yaml"
+PAPER = CONFIGS / "moga_paper.yaml"
 QUICK = [
     *["--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.max_epochs", "1"],
     *["--trainer.limit_val_batches", "0", "--trainer.enable_progress_bar", "false"],

@@ -266,6 +266,17 @@ def test_failed_attach_leaves_the_model_untouched(nano, make):
     assert not adapter.is_attached
 
 
+def test_a_module_that_is_missing_is_told_from_those_there_are(nano):
+    class PointerBottleneck(LoRA):
+        def targets(self, model):
+            return {"obj_ptr_projection": nn.Module}
+
+    with pytest.raises(UserError) as error:
+        PointerBottleneck(rank=2).attach(nano)
+    assert "obj_ptr_projection is missing (did you mean obj_ptr_proj?)" in str(error.value)
+    assert "python cli.py inspect --model sam2" in str(error.value)
+
+
 def test_unknown_layer_norms_leave_the_model_untouched(nano):
     before = snapshot(nano)
     with pytest.raises(UserError, match=r"'image_encoder.necks.\*'"):

@@ -12,7 +12,7 @@ import robustvos
 from robustvos.adapters import GaRA, LayerNormTuning, LoRA, MoGA, MoGARelease
 from robustvos.errors import BadPrompt, CheckpointNotFound, UnknownName, UserError
 from robustvos.sam2.config import Sam2Config
-from robustvos.systems.loading import load_system
+from robustvos.systems.loading import load_system, read_settings
 from robustvos.systems.system import System
 from robustvos.types import Prompt, Video
 
@@ -124,6 +124,12 @@ def test_a_base_that_began_with_trunk_weights_is_loaded_without_them(tmp_path):
     torch.testing.assert_close(
         logits(load_system(system.save_pretrained(tmp_path / "saved"))), logits(system), atol=0.05, rtol=0.05
     )
+
+
+def test_a_described_system_is_named_by_its_classes_as_results_are():
+    adapter, memory = {"class_path": "robustvos.adapters.MoGARelease"}, {"class_path": "SAMURAI"}
+    described = {"class_path": "PromptableVOS", "init_args": {"adapter": adapter, "memory": memory}}
+    assert read_settings(described).name == "moga_release_samurai"
 
 
 def test_prompts_whose_frames_never_came_are_named():
