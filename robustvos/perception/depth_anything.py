@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,14 +9,14 @@ from torch.nn import functional as F
 from robustvos.errors import UserError
 from robustvos.perception.depth import Depth, Order, aligned, check_masks
 from robustvos.perception.frames import check_frame, to_pixels
-from robustvos.perception.transformers_models import load_model, load_processor
-from robustvos.perception.weights import Published, find_published
+from robustvos.perception.transformers_models import PublishedModel
+from robustvos.perception.weights import Published
 
 _FARTHEST_M = 1000.0  # metric depths beyond are one to us, and zero is no depth
 _NEAREST_M = 1e-3
 
 
-class DepthAnything(Depth):
+class DepthAnything(PublishedModel, Depth):
     """Depth Anything V2 by ``transformers``. Needs the extra ``perception`` and the weights below.
 
     Relative checkpoints answer with inverse depth of unknown scale and shift, metric ones with metres; both become nearness
@@ -48,28 +46,15 @@ class DepthAnything(Depth):
         "Apache-2.0",
         "Depth-Anything-V2-Small-hf",
     )
+    processor_class, model_class = "DPTImageProcessor", "DepthAnythingForDepthEstimation"
 
     def __init__(self, checkpoint: str = "auto", dead_zone: float = 0.02, device: str = "cpu") -> None:
         if not 0 <= dead_zone < 1:
             raise UserError(f"depth_anything: dead_zone is {dead_zone:g}; give a share in [0, 1)")
-        self.checkpoint, self.dead_zone, self.device = checkpoint, dead_zone, device
-        self._model: Any = None
-        self._processor: Any = None
+        super().__init__(checkpoint=checkpoint, device=device)
+        self.dead_zone = dead_zone
         self._reference: Tensor | None = None
         self._range: float | None = None
-
-    def load(self) -> None:
-        """Load the weights, once. Other methods do it if nobody has; call it to fail early.
-
-        Raises:
-            MissingExtra: If ``transformers`` is not installed.
-            CheckpointNotFound: If the weights are missing.
-            CheckpointMismatch: If they do not fit.
-        """
-        if self._model is None:
-            folder = find_published(self.checkpoint, self.weights)
-            self._processor = load_processor("DPTImageProcessor", folder)
-            self._model = load_model("DepthAnythingForDepthEstimation", folder, self.device)
 
     def set_reference(self, plate: Tensor | None) -> None:
         """Make the nearness of ``plate``, ``(3, H, W)`` uint8, the scale of all later maps; None forgets it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,13 +11,13 @@ from torchvision.ops import nms
 from robustvos.errors import UserError
 from robustvos.perception.detector import CLASSES, Detections, Detector
 from robustvos.perception.frames import check_frame, to_pixels
-from robustvos.perception.transformers_models import load_model, load_processor
-from robustvos.perception.weights import Published, find_published
+from robustvos.perception.transformers_models import PublishedModel
+from robustvos.perception.weights import Published
 
 _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 
 
-class GroundingDino(Detector):
+class GroundingDino(PublishedModel, Detector):
     """Grounding DINO by ``transformers``. Needs the extra ``perception`` and the weights below.
 
     The network answers with phrases of the text it was given, and merges classes that stand side by side. So classes are
@@ -44,6 +43,7 @@ class GroundingDino(Detector):
     weights = Published(
         "Grounding DINO base", "IDEA-Research/grounding-dino-base", _FILES, 934, "Apache-2.0", "grounding-dino-base"
     )
+    processor_class, model_class = "GroundingDinoProcessor", "GroundingDinoForObjectDetection"
 
     def __init__(
         self,
@@ -58,24 +58,9 @@ class GroundingDino(Detector):
         self.classes = tuple(name.strip().lower() for name in classes)
         if not self.classes or group < 1:
             raise UserError("grounding_dino needs at least one class, and at least one in a group")
-        self.checkpoint = checkpoint
+        super().__init__(checkpoint=checkpoint, device=device)
         self.threshold, self.text_threshold = threshold, text_threshold
-        self.group, self.overlap, self.device = group, overlap, device
-        self._model: Any = None
-        self._processor: Any = None
-
-    def load(self) -> None:
-        """Load the weights, once. :meth:`detect` does it if nobody has; call it to fail early.
-
-        Raises:
-            MissingExtra: If ``transformers`` is not installed.
-            CheckpointNotFound: If the weights are missing.
-            CheckpointMismatch: If they do not fit.
-        """
-        if self._model is None:
-            folder = find_published(self.checkpoint, self.weights)
-            self._processor = load_processor("GroundingDinoProcessor", folder)
-            self._model = load_model("GroundingDinoForObjectDetection", folder, self.device)
+        self.group, self.overlap = group, overlap
 
     def detect(self, frame: Tensor) -> Detections:
         """Boxes, best first, without masks; see the base class."""

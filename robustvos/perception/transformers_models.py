@@ -8,15 +8,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from robustvos.errors import CheckpointMismatch
 from robustvos.optional import require
+from robustvos.perception.weights import Published, find_published
 from robustvos.state_dicts import listed
 
 EXTRA = "perception"
+
+
+class PublishedModel:
+    """A plugin's part that loads a published model and its processor, once.
+
+    Attributes:
+        weights: The published files.
+        processor_class: A class of ``transformers`` that prepares the input.
+        model_class: Another, the network.
+    """
+
+    weights: ClassVar[Published]
+    processor_class: ClassVar[str]
+    model_class: ClassVar[str]
+
+    def __init__(self, *arguments: Any, checkpoint: str, device: str, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.checkpoint, self.device = checkpoint, device
+        self._model: Any = None
+        self._processor: Any = None
+
+    def load(self) -> None:
+        """Load the weights, once. Other methods do it if nobody has; call it to fail early.
+
+        Raises:
+            MissingExtra: If ``transformers`` is not installed.
+            CheckpointNotFound: If the weights are missing.
+            CheckpointMismatch: If they do not fit.
+        """
+        if self._model is None:
+            folder = find_published(self.checkpoint, self.weights)
+            self._processor = load_processor(self.processor_class, folder)
+            self._model = load_model(self.model_class, folder, self.device)
 
 
 def load_model(class_name: str, folder: Path, device: torch.device | str) -> Any:

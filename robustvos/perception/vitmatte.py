@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
 from robustvos.perception.matte import Matte
-from robustvos.perception.transformers_models import load_model, load_processor
-from robustvos.perception.weights import Published, find_published
+from robustvos.perception.transformers_models import PublishedModel
+from robustvos.perception.weights import Published
 
 
-class VitMatte(Matte):
+class VitMatte(PublishedModel, Matte):
     """ViTMatte by ``transformers``. Needs the extra ``perception`` and the weights below.
 
     Args:
@@ -34,25 +32,10 @@ class VitMatte(Matte):
         "Apache-2.0",
         "vitmatte-small-composition-1k",
     )
+    processor_class, model_class = "VitMatteImageProcessor", "VitMatteForImageMatting"
 
     def __init__(self, checkpoint: str = "auto", erode: int = 8, dilate: int = 8, device: str = "cpu") -> None:
-        super().__init__(erode, dilate)
-        self.checkpoint, self.device = checkpoint, device
-        self._model: Any = None
-        self._processor: Any = None
-
-    def load(self) -> None:
-        """Load the weights, once. :meth:`alpha` does it if nobody has; call it to fail early.
-
-        Raises:
-            MissingExtra: If ``transformers`` is not installed.
-            CheckpointNotFound: If the weights are missing.
-            CheckpointMismatch: If they do not fit.
-        """
-        if self._model is None:
-            folder = find_published(self.checkpoint, self.weights)
-            self._processor = load_processor("VitMatteImageProcessor", folder)
-            self._model = load_model("VitMatteForImageMatting", folder, self.device)
+        super().__init__(erode, dilate, checkpoint=checkpoint, device=device)
 
     def solve(self, pixels: np.ndarray, marks: np.ndarray, plate: np.ndarray | None) -> np.ndarray:
         """See the base class."""
