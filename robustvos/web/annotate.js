@@ -250,7 +250,7 @@ canvas.addEventListener("pointerdown", async (event) => {
     if (id) select(id);
     return;
   }
-  if (!loaded(frame)) return;  // nobody knows what is clicked at
+  if (!loaded(frame)) { say("The picture of this frame is still on its way; click again when it is there."); return; }
   if (tool === "point") {
     const out = event.button === 2 || event.altKey;
     const id = await object();
