@@ -102,3 +102,9 @@ def test_a_run_resumed_at_its_end_has_not_trained(door, tiny_config, trained):
     assert read_checkpoint(last)["global_step"] == steps
     further = door("fit", "--config", tiny_config, "--ckpt_path", last, "--trainer.max_epochs", 3)
     assert further.code == 0 and "\ntrained: " in further.out and "no step was done" not in further.out
+
+
+def test_who_points_at_nothing_hears_how_to_point_with_the_mouse(door, data):
+    error = door("track", data / "JPEGImages/v", "--out", "out").error
+    assert "nothing to follow" in error and error.endswith("to mark it with the mouse")
+    assert "annotate VIDEO" in error

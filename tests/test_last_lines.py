@@ -146,6 +146,25 @@ def test_each_action_on_videos_without_a_clip_leads_on(door, folder):
         assert found[0] == "realvas" and found[1] in REALVAS, action
 
 
+@pytest.mark.parametrize("first", [0, 2, None])
+def test_the_copy_of_a_tracked_video_is_tracked_from_its_first_mask(door, folder, tmp_path, first):
+    """In the folder of a ``track``; without a mask that shows something it is the middle of the frame, and is called so."""
+    masks = tmp_path / "out" / "masks"
+    masks.mkdir(parents=True)
+    for t in range(3):
+        ids = np.full((HEIGHT, WIDTH), t == first, np.uint8)
+        Image.fromarray(ids).save(masks / f"{t:05d}.png")
+    answer = door("corrupt", folder / "JPEGImages" / "v", "out/corrupted", "--corruption", "fog")
+    words = following(answer)
+    copy = ["track", "out/corrupted/fog/JPEGImages/v"]
+    if first is None:
+        assert words == [*copy, "--point", "32,24", "--out", "out/corrupted/tracked"]
+        assert "on your object" in answer.out.splitlines()[-1]
+    else:
+        later = ["--frame", "2"] if first else []
+        assert words == [*copy, "--mask", f"out/masks/{first:05d}.png", *later, "--out", "out/corrupted/tracked"]
+
+
 @pytest.mark.parametrize("corrected", [False, True])
 def test_a_page_that_is_closed_says_what_to_do_with_what_was_made(folder, tiny_base, tmp_path, corrected):
     pytest.importorskip("nicegui", reason="needs the extra 'web'")

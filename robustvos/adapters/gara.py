@@ -129,7 +129,10 @@ class GaRA(GatedAdapter):
         for i, block in enumerate(_blocks(model)):
             outputs = _qkv(block).out_features
             if outputs % len(PARTS):
-                raise UserError(f"GaRA cannot part {BLOCKS}.{i}.{QKV} into q, k and v: it has {outputs} outputs")
+                raise UserError(
+                    f"GaRA cannot part {BLOCKS}.{i}.{QKV} into q, k and v: it has {outputs} outputs; "
+                    "choose another --sam2, or LoRA"
+                )
 
     def host_parameters(self, model: nn.Module) -> list[str]:
         """The layer norms."""

@@ -252,9 +252,11 @@ def check_pointers(model: nn.Module, owner: str) -> None:
     if not getattr(model, "use_obj_ptrs_in_encoder", False):
         raise UserError(f"{owner} reads object pointers, and this model has use_obj_ptrs_in_encoder off; use LoRA")
     if not mem_dim or hidden_dim % mem_dim:
-        raise UserError(f"{owner} needs a hidden_dim that is a multiple of mem_dim, not {hidden_dim} and {mem_dim}")
+        raise UserError(
+            f"{owner} needs a hidden_dim that is a multiple of mem_dim, not {hidden_dim} and {mem_dim}; use LoRA"
+        )
     if not getattr(model.get_submodule("memory_attention"), "batch_first", True):
-        raise UserError(f"{owner} needs a memory_attention with batch_first on; this model has it off")
+        raise UserError(f"{owner} needs a memory_attention with batch_first on; this model has it off; use LoRA")
 
 
 def pointer_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from robustvos.errors import UserError
 from robustvos.program import next_command
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ def after_tracking(video: Path, out: Path) -> str:
 
 
 def after_corrupting(source: Source, dst: Path, names: Sequence[str]) -> str:
-    """A dataset is tested; a video is tracked from its middle, and the comment says how to point elsewhere."""
+    """A dataset is tested; a video is tracked, from the first mask of a ``track`` that the copy lies in, else from its middle.
+
+    Args:
+        source: What was copied.
+        dst: Folder of the copies.
+        names: The corruptions, each a folder there.
+    """
     from robustvos.video.frames import open_frames
 
     copy = dst / names[0]
@@ -33,10 +40,42 @@ def after_corrupting(source: Source, dst: Path, names: Sequence[str]) -> str:
             "test", "--model", "sam2", "--sam2", "small", "--data", "davis", "--data.root", copy, *conditions
         )
     video = copy / source.inside / source.videos[0].name
-    height, width = open_frames(video).size
+    frames = open_frames(video)
+    found = first_mask(dst.parent / "masks", frames.frame_names, frames.size)
+    if found is not None:
+        mask, frame = found
+        later = ("--frame", frame) if frame else ()
+        line = next_command("track", video, "--mask", mask, *later, "--out", dst / "tracked")
+        return f"{line}   # the object as it was found before"
+    height, width = frames.size
     middle = f"{width // 2},{height // 2}"
     line = next_command("track", video, "--point", middle, "--out", dst / "tracked")
-    return f"{line}   # or --box x0,y0,x1,y1"
+    return f"{line}   # the middle: put x,y, or --box x0,y0,x1,y1, on your object"
+
+
+def first_mask(masks: Path, frame_names: Sequence[str], size: tuple[int, int]) -> tuple[Path, int] | None:
+    """The first of a folder's masks that shows something.
+
+    Args:
+        masks: Folder of ``track``; it may not be there.
+        frame_names: Of the video, in order.
+        size: ``(H, W)`` of its frames.
+
+    Returns:
+        The file and the number of its frame; None where a file is missing before it, is no mask of that size, or all are empty.
+    """
+    from robustvos.video.masks import read_objects
+
+    for frame, name in enumerate(frame_names):
+        try:
+            ids, _ = read_objects(masks / f"{name}.png")
+        except UserError:
+            return None
+        if ids.shape != tuple(size):
+            return None
+        if ids.any():
+            return masks / f"{name}.png", frame
+    return None
 
 
 def after_annotating(video: Path, folder: Path) -> str:

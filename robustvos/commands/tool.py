@@ -79,7 +79,7 @@ class Tool:
         lacking = [n for n, d in self.defaults.items() if d is inspect.Parameter.empty and values[n] in (None, [])]
         if lacking:
             names = " and ".join(n.upper() if n in self.positional else f"--{n}" for n in lacking)
-            raise UserError(f"{self.command} needs {names} (see {self.command} --help): {', '.join(lacking)}")
+            raise UserError(f"{self.command} needs {names} (see {self.command} --help)")
         if self.groups:
             of_files = {n: v for n, v in of_files.items() if n.partition(".")[0] not in typed}  # of another
             values[SETTINGS] = {**of_files, **settings}

@@ -11,6 +11,7 @@ import torch
 
 from robustvos.errors import BadMask, BadPrompt
 from robustvos.files.naming import printable
+from robustvos.program import program
 from robustvos.sam2.prompts import check_prompt
 from robustvos.types import Prompt
 from robustvos.video.masks import masks_from_ids, read_objects
@@ -91,7 +92,8 @@ class Typed:
 def _of_words(boxes: Sequence[str], points: Sequence[str], frame: int) -> list[Prompt]:
     if not boxes and not points:
         raise BadPrompt(
-            "nothing to follow: point at it with --box x0,y0,x1,y1, --point x,y, --mask first.png or --prompts FILE"
+            "nothing to follow: point at it with --box x0,y0,x1,y1, --point x,y, --mask first.png or --prompts FILE; "
+            f"`{program()} annotate VIDEO` opens the frame to mark it with the mouse"
         )
     named = [":" in text for text in (*boxes, *points)]
     if any(named) and not all(named):

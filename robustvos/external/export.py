@@ -165,7 +165,7 @@ def _coco(given: _Given, out: Path) -> None:
     _images(given.frames(), out / "images", "{:05d}.jpg")
     if given.clip.amodal is None:
         raise BadMask(
-            f"{given.clip.name}: this system is given the true box of the whole object, and gt_masks are missing"
+            f"{given.clip.name}: this system is given the true box of the whole object, and gt_masks are missing; leave it out"
         )
     images, annotations = [], []
     height, width = given.placement.canvas

@@ -84,7 +84,9 @@ def _inside(pixels: np.ndarray, recipe: Recipe, where: str) -> np.ndarray:
     if recipe.inside in _CHANNELS:
         channel = _CHANNELS[recipe.inside]
         if pixels.ndim != 3 or pixels.shape[2] <= channel:
-            raise BadMask(f"{where}: no {recipe.inside} channel in an image of shape {pixels.shape}")
+            raise BadMask(
+                f"{where}: no {recipe.inside} channel in an image of shape {pixels.shape}; set another inside in the recipe"
+            )
         pixels = pixels[..., channel]
     elif pixels.ndim == 3:
         pixels = pixels[..., :3].mean(2)
@@ -164,7 +166,7 @@ def _npz(path: Path, recipe: Recipe, expected: int) -> list[np.ndarray]:
         raise BadMask(f"{path} is no array of masks ({error}); write it again") from error
     array = array.reshape(array.shape[-3:]) if array.ndim > 3 and array.size == np.prod(array.shape[-3:]) else array
     if array.ndim != 3:
-        raise BadMask(f"{path}: an array of shape {array.shape}, expected (frames, height, width)")
+        raise BadMask(f"{path}: an array of shape {array.shape}, expected (frames, height, width); write it so")
     return [_inside(plane, recipe, f"{path}, frame {t}") for t, plane in enumerate(array)]
 
 

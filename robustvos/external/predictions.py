@@ -60,7 +60,8 @@ class PublishedMasks:
             return None
         if lacking:
             raise BadMask(
-                f"{self.file}: {len(lacking)} of {len(keys)} frames of {clip.name} are not there: {lacking[0]}, ..."
+                f"{self.file}: {len(lacking)} of {len(keys)} frames of {clip.name} are not there: {lacking[0]}, ...; "
+                "fetch eval_outputs again"
             )
         planes = [self._decoded(key) for key in keys]
         changes = [JOINED]

@@ -21,6 +21,7 @@ from robustvos.publishing.clips import EXTRA, Frame, PublishedClip, decode
 from robustvos.video.native_tree import FRAMES
 
 FILE, CLIPS, CLIP_FRAMES = "croissant.json", "clips.csv", "frames.csv"
+_REFUSED = "{}: mlcroissant refuses it: {}; nothing was published; please report it"
 _CLIP_FIELDS = {
     "clip": "Name of the clip.",
     "category": "occlusion, surface, articulated or mobile.",
@@ -97,9 +98,9 @@ def _validate(mlc: Any, path: Path) -> None:
     try:
         found = mlc.Dataset(jsonld=str(path)).metadata.ctx.issues
     except mlc.ValidationError as error:
-        raise UserError(f"{path.name}: mlcroissant refuses it: {' '.join(str(error).split())}") from error
+        raise UserError(_REFUSED.format(path.name, " ".join(str(error).split()))) from error
     if found.errors:
-        raise UserError(f"{path.name}: mlcroissant refuses it: {'; '.join(sorted(found.errors))}")
+        raise UserError(_REFUSED.format(path.name, "; ".join(sorted(found.errors))))
 
 
 def _file(mlc: Any, path: Path) -> Any:

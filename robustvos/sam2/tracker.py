@@ -294,7 +294,7 @@ class Tracker:
         prompted: dict[int, Prompt] = {}
         for prompt in prompts:
             if prompt.frame != self._index:
-                where = f"is for frame {prompt.frame}, but this is frame {self._index}"
+                where = f"is for frame {prompt.frame}, but this is frame {self._index}; give it with its frame"
                 raise BadPrompt(f"prompt for object {prompt.object_id} {where}")
             if prompt.object_id in prompted:
                 raise BadPrompt(f"two prompts for object {prompt.object_id} on frame {self._index}; join them into one")

@@ -173,7 +173,7 @@ class System:
             UserError: If it has no adapter, or one that cannot be folded because gates act on it from frame to frame.
         """
         if self.adapter is None:
-            raise UserError(f"{self.name} has no adapter to merge")
+            raise UserError(f"{self.name} has no adapter to merge; load one that has, e.g. lora with its checkpoint")
         self.adapter.merge()
         self.adapter = None
         self.base = Provenance.of(self.sam2, self.model)

@@ -159,7 +159,9 @@ def _read_annotations(path: Path, frames: int) -> dict[str, Any]:
     except ValueError as error:
         raise DataNotFound(f"{path} is no JSON ({' '.join(str(error).split())}); copy it again") from error
     if not isinstance(content, dict):
-        raise DataNotFound(f"{path} holds a {type(content).__name__}, expected an object with the key 'occlusion'")
+        raise DataNotFound(
+            f"{path} holds a {type(content).__name__}, expected an object with the key 'occlusion'; copy it again"
+        )
     category = content.get("category")
     if category is not None:
         check_name(category, f"{path}: category")  # it groups results, whose figures are named after their group

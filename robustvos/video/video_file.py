@@ -52,7 +52,9 @@ class VideoFile(Frames):
             decoder.close()
             if isinstance(error, BadVideo):
                 raise
-            raise BadVideo(f"{self.path}: frame {index} cannot be decoded; the file may be truncated") from error
+            raise BadVideo(
+                f"{self.path}: frame {index} cannot be decoded; the file may be truncated: copy it again"
+            ) from error
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def _open(self) -> Decoder:

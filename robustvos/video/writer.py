@@ -70,7 +70,9 @@ class VideoWriter:
             self._start(size)
         if size != self._size:
             height, width = self._size or size
-            raise BadVideo(f"{self.path}: a frame of {size[1]}x{size[0]} cannot follow frames of {width}x{height}")
+            raise BadVideo(
+                f"{self.path}: a frame of {size[1]}x{size[0]} cannot follow frames of {width}x{height}; resize it"
+            )
         padded = np.pad(pixels, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
         self._encode(_av().VideoFrame.from_ndarray(padded, format="rgb24"))
 
@@ -103,7 +105,7 @@ class VideoWriter:
     def _finish(self, *, complete: bool) -> None:
         if self._container is None:
             if complete:
-                raise BadVideo(f"{self.path}: no frame was added, so there is no video to write")
+                raise BadVideo(f"{self.path}: no frame was added, so there is no video to write; add one first")
             return
         try:
             if complete:

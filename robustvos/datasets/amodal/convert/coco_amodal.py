@@ -51,7 +51,7 @@ def clips(src: Path, frames: Path | None = None) -> Iterator[ForeignClip]:
         image = images.get(entry["image_id"])
         if image is None:
             raise DataNotFound(
-                f"{src}: annotation {number} is of image {entry['image_id']}, which is not among the images"
+                f"{src}: annotation {number} is of image {entry['image_id']}, which is not among the images; copy it again"
             )
         track = entry.get("track_id", entry.get("instance_id"))
         key = (image["video_id"], track) if "video_id" in image and track is not None else ("", number)
@@ -94,7 +94,7 @@ def _clip(
         found = coco_mask(segment, size, f"{src}: image {image['id']}, {names[0]}")
         if found.shape != size:
             raise BadMask(
-                f"{src}: image {image['id']} is {size[1]}x{size[0]}, its mask {found.shape[1]}x{found.shape[0]}"
+                f"{src}: image {image['id']} is {size[1]}x{size[0]}, its mask {found.shape[1]}x{found.shape[0]}; copy it again"
             )
         return found
 
