@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from robustvos.datasets.shapes import ShapesEvaluation
 from robustvos.evaluation.results import load_result
 from robustvos.sam2.config import PACKAGE_WEIGHTS, VARIANTS
 
@@ -155,3 +156,9 @@ def test_official_weights_are_where_every_base_says():
 def assert_says_what_is_missing(error: str) -> None:
     """Where it looked or would look, or what to install."""
     assert any(words in error for words in ("looked", "$ROBUSTVOS_DATA", "pip install")), error
+
+
+def test_a_run_is_tested_as_a_test_of_its_own():
+    """A run's config.yaml and ``test --model sam2`` test alike, so that the frozen model can be put beside what was trained."""
+    said, own = (config["init_args"]["test"] for config in (read("moga.yaml")["data"], read("data", "shapes.yaml")))
+    assert ShapesEvaluation(**said) == ShapesEvaluation(**own)
