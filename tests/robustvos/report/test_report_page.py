@@ -164,7 +164,10 @@ def test_results_file_alone_is_enough(runs, tmp_path):
     page = Page(build_report([runs / "moga" / "results.json"], tmp_path / "out").read_text(encoding="utf-8"))
     assert "moga" in page.text
     assert "restored_urie" not in page.text
-    assert "None yet: they need sam2 and another system, tested on the same base with exactly the settings above." in page.text
+    assert (
+        "None yet: they need sam2 and another system, tested on the same base with exactly the settings above."
+        in page.text
+    )
 
 
 def test_no_results_says_where_it_looked(tmp_path):
