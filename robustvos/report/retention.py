@@ -15,6 +15,9 @@ from robustvos.report.curves import Chart, Series, line_chart
 from robustvos.report.sections import Section
 from robustvos.report.table import Cell, Row, Table
 
+_Place = tuple[str, int, str]
+"""Video, object and corruption."""
+
 
 def retention_table(section: Section) -> Table | None:
     """Systems by corruptions: the share of its own clean score that a system keeps; None without clean or corrupted clips."""
@@ -67,26 +70,54 @@ def retention_cell(objects: Sequence[ObjectScore], condition: str, metric: str) 
 
 
 def severity_charts(runs: Sequence[RunRecord], slots: dict[str, int]) -> list[Chart]:
-    """The leading metric over severities, a line a system; a chart for each set that was tested at several severities."""
-    groups: dict[tuple[str, ...], dict[str, dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
+    """The leading metric over severities, a line a system; a chart for each set that was tested at several severities.
+
+    Points of a chart differ in nothing but system and severity: they are of the corrupted objects that all of them have.
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[float, dict[_Place, float]]]] = defaultdict(lambda: defaultdict(dict))
     for run in runs:
         severity = run.facts.get("severity")
-        corrupted = [record for record in run.objects if record.corruption != CLEAN]
-        scores = [value for record in corrupted if (value := record.scores.get(run.metrics[0])) is not None]
+        scores = _corrupted_scores(run)
         if severity is None or not scores:
             continue
-        key = (run.dataset, run.protocol, run.prompt, str(run.facts.get("preset", "")), run.metrics[0])
-        groups[key][run.system][float(severity)] = 100 * sum(scores) / len(scores)
+        others = (f"{name} {value}" for name, value in sorted(run.facts.items()) if name not in ("severity", "preset"))
+        preset = str(run.facts.get("preset", ""))
+        key = (run.dataset, run.protocol, run.prompt, preset, run.metrics[0], run.base, run.base_hash, *others)
+        groups[key][run.system][float(severity)] = scores
     charts = []
-    for (dataset, _, prompt, preset, metric), systems in sorted(groups.items()):
-        if max(len(points) for points in systems.values()) < 2:
+    for (dataset, _, prompt, preset, metric, *_), tested in sorted(groups.items()):
+        systems = {name: points for name, points in sorted(tested.items()) if len(points) > 1}
+        common = _common([scores for points in systems.values() for scores in points.values()])
+        if not common:
             continue
         lines = []
-        for name, points in sorted(systems.items()):
+        for name, points in systems.items():
             steps = sorted(points)
-            lines.append(Series(name, tuple(steps), tuple(points[step] for step in steps)))
+            means = (100 * sum(points[step][place] for place in common) / len(common) for step in steps)
+            lines.append(Series(name, tuple(steps), tuple(means)))
         title = f"{metric} in percent over severity: {dataset}, prompt {prompt}" + (
             f", preset {preset}" if preset else ""
         )
-        charts.append(line_chart(title, lines, slots, axis="severity"))
+        charts.append(line_chart(title, lines, slots, axis="severity", caption=_of(common)))
     return charts
+
+
+def _corrupted_scores(run: RunRecord) -> dict[_Place, float]:
+    """The leading metric of each corrupted object that has it."""
+    return {
+        record.identity: score
+        for record in run.objects
+        if record.corruption != CLEAN and (score := record.scores.get(run.metrics[0])) is not None
+    }
+
+
+def _common(points: Sequence[dict[_Place, float]]) -> list[_Place]:
+    """What all points have, in order; none without points."""
+    return sorted(set.intersection(*(set(scores) for scores in points))) if points else []
+
+
+def _of(places: Sequence[_Place]) -> str:
+    """What points are the mean of, in words."""
+    videos, conditions = ({place[i] for place in places} for i in (0, 2))
+    plural = "s" if len(videos) > 1 else ""
+    return f"a point is the mean over the same {len(videos)} video{plural} under {', '.join(sorted(conditions))}"
