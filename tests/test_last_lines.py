@@ -176,13 +176,15 @@ def test_a_page_that_is_closed_says_what_to_do_with_what_was_made(folder, tiny_b
     lines = lines_of_a_page("annotate", *said)
     assert lines[-1].startswith("next: python cli.py track " if corrected else "next: python cli.py annotate ")
     assert lines[-2] == f"annotated: {out}"
+    assert [line for line in lines if "FutureWarning" in line] == []
 
 
 def lines_of_a_page(*argv: object) -> list[str]:
     """What a page's command says, Ctrl-C once it listens."""
     command = [sys.executable, str(ROOT / "cli.py"), *map(str, argv)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
         first = process.stdout.readline()
         assert "open http" in first
         process.send_signal(signal.SIGINT)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustvos.errors import UserError
+from robustvos.errors import DataNotFound, UserError
 from robustvos.program import next_command
 
 if TYPE_CHECKING:
@@ -92,6 +93,23 @@ def after_annotating(video: Path, folder: Path) -> str:
     if not prompts.is_file() or not prompts.stat().st_size:
         return next_command("annotate", video, "--out", folder)
     return next_command("track", video, "--prompts", prompts, "--out", folder / "tracked")
+
+
+def after_reviewing(folder: Path) -> str:
+    """Clips are published; while none may be, those that nobody has judged are, and where all were failed it is said why.
+
+    Args:
+        folder: Of the run.
+    """
+    from robustvos.publishing.clips import select
+
+    with suppress(DataNotFound):  # no clip was made
+        chosen = select(folder)
+        if chosen.clips:
+            return next_command("realvas", "publish", folder)
+        if chosen.unreviewed:
+            return next_command("review", folder)
+    return next_command("realvas", "funnel", "--out", folder)
 
 
 def after_reporting(runs: Sequence[RunRecord], out: Path) -> str:

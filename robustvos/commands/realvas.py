@@ -139,13 +139,14 @@ def stats(out: Path) -> None:
     Args:
         out: Folder of the run.
     """
+    from robustvos.commands.closing import after_reviewing
     from robustvos.realvas.stats import stats_of
     from robustvos.realvas.stats_plot import write_stats_plot
 
     found = stats_of(out)
     print(found.text())
     print(f"picture: {write_stats_plot(out, found)}")
-    print(next_command("realvas", "publish", out))
+    print(after_reviewing(out))
 
 
 def funnel(out: Path) -> None:

@@ -62,9 +62,10 @@ def reviews(folder: Path) -> None:
     Args:
         folder: Of the run.
     """
+    from robustvos.commands.closing import after_reviewing
     from robustvos.reviewing.agreement import agreement_of
     from robustvos.reviewing.clips import clips_of
 
     clips_of(folder)
     print(agreement_of(folder).text())
-    print(next_command("realvas", "publish", folder))
+    print(after_reviewing(folder))

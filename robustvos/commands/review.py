@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from robustvos.commands.tool import run_tool
 from robustvos.errors import DataNotFound, UserError
 from robustvos.files.naming import printable
-from robustvos.program import next_command, program
+from robustvos.program import program
 
 if TYPE_CHECKING:
     from robustvos.web.serve import Address, Page
@@ -55,6 +55,7 @@ def review(
         raise UserError(f"--controls {controls}: give 0 or more")
     if not folder.is_dir():
         raise DataNotFound(f"{folder} is no folder; give the one of a run: {program()} realvas run VIDEOS... --out DIR")
+    from robustvos.commands.closing import after_reviewing
     from robustvos.reviewing.verdicts import REVIEWS
     from robustvos.web.serve import Address
 
@@ -72,7 +73,7 @@ def review(
 
     page.run(ready)
     print(f"\nverdicts: {folder / REVIEWS}")
-    print(printable(next_command("realvas", "publish", folder)))
+    print(printable(after_reviewing(folder)))
 
 
 def review_page(folder: Path, reviewer: str, seed: int, controls: int | None, address: Address) -> Page:

@@ -113,9 +113,12 @@ class Page:
         uvicorn = require("uvicorn", EXTRA)
         ui = require("nicegui", EXTRA).ui
         with self._socket() as listening:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of torch, whose every object NiceGUI looks at
-                ui.run_with(self.app, title=self.title, favicon="◐", show_welcome_message=False)
+            for kind in (
+                FutureWarning,
+                DeprecationWarning,
+            ):  # of libraries: NiceGUI looks at every object when it starts
+                warnings.simplefilter("ignore", kind)
+            ui.run_with(self.app, title=self.title, favicon="◐", show_welcome_message=False)
             guarded = Guard(self.app, self.address.token)
             config = uvicorn.Config(guarded, log_level="warning", ws_max_size=2**24, timeout_graceful_shutdown=2)
             self._server = uvicorn.Server(config)

@@ -14,6 +14,8 @@ import pytest
 import cli
 from robustvos.commands.realvas import main
 from robustvos.evaluation.results import load_result
+from robustvos.reviewing.clips import clips_of
+from robustvos.reviewing.verdicts import Verdict, VerdictFile
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,3 +64,14 @@ def test_a_review_leads_to_publishing_and_that_to_a_test(run, capsys):
 def test_agreement_leads_to_publishing(run, capsys):
     main(["realvas", "reviews", str(run)])
     assert words_after(capsys.readouterr().out) == ["realvas", "publish", str(run)]
+
+
+def test_clips_that_all_wait_for_a_review_lead_to_it_and_not_to_publishing(run, capsys):
+    prints = {clip.key: clip.fingerprint for clip in clips_of(run)}
+    for key in ("street.0", "street.1"):
+        VerdictFile(run, "anna").add(Verdict(key, prints[key], "flag"))
+    main(["realvas", "reviews", str(run)])
+    assert words_after(capsys.readouterr().out) == ["review", str(run)]
+    VerdictFile(run, "anna").add(Verdict("street.2", prints["street.2"], "fail", "on top"))
+    main(["realvas", "reviews", str(run)])
+    assert words_after(capsys.readouterr().out) == ["realvas", "funnel", "--out", str(run)]
