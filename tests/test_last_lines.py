@@ -95,6 +95,11 @@ def test_each_last_line_is_a_command_that_leads_to_the_next(door, tiny_base, fol
         assert words[0] == expected
 
 
+def test_the_report_after_a_score_replaces_no_other(door, folder):
+    words = following(door("score", folder / "Annotations", folder, "--out", "scored"))
+    assert words == ["report", "scored", "--out", "scored/report"]
+
+
 def test_training_leads_to_a_test_a_report_and_weights_to_hand_on(door, tiny_config, tmp_path):
     words = following(door("fit", "--config", tiny_config))
     for command in ("test", "report", "export", "test"):

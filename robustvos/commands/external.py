@@ -179,7 +179,7 @@ def import_masks(
         print(f"{metric:<9} {e.mean:.4f}" if e.known else f"{metric:<9} undefined: no frame counts")
     print(f"{recipe.title}: inputs {found.inputs}, run type {recipe.run_type}, {len(found.clips)} clips")
     print("\n".join([*run_record.notes, *(f"changed: {line}" for line in found.changes)]))
-    print(next_command("report", out, "--out", "report"))
+    print(next_command("report", out, "--out", out / "report"))
 
 
 def convert_dataset(

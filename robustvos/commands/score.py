@@ -98,7 +98,8 @@ def score(
         print("nothing is written among the truth's files; give --out FOLDER for results.json and scores.csv")
     else:
         print(f"scores: {folder / 'results.json'}")
-        print(next_command("report", folder, "--out", "report"))
+        page = "report" if out is None else out / "report"  # not among the predictions
+        print(next_command("report", folder, "--out", page))
 
 
 def _lines(found: FolderScores) -> list[str]:

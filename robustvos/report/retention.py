@@ -118,6 +118,6 @@ def _common(points: Sequence[dict[_Place, float]]) -> list[_Place]:
 
 def _of(places: Sequence[_Place]) -> str:
     """What points are the mean of, in words."""
-    videos, conditions = ({place[i] for place in places} for i in (0, 2))
+    videos, conditions = {place[0] for place in places}, {place[2] for place in places}
     plural = "s" if len(videos) > 1 else ""
     return f"a point is the mean over the same {len(videos)} video{plural} under {', '.join(sorted(conditions))}"
