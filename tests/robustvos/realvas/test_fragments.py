@@ -97,3 +97,20 @@ def test_window_in_a_broken_frame_is_filled_and_a_gap_that_shows_the_scene_is_no
     assert with_windows(seen, changed, none)[window].all()
     changed[window] = 2.0
     assert not with_windows(seen, changed, none)[drawn((55, 35, 85, 55))].any()
+
+
+def test_window_that_is_open_to_the_street_is_filled_and_a_shadow_is_not():
+    car, window = drawn((20, 20, 140, 90)), drawn((80, 20, 136, 60))
+    seen, none = car & ~window, np.zeros(SIZE, bool)
+    changed = np.where(car, 20.0, 0.0).astype(np.float32)
+    assert with_windows(seen, changed, none)[window].all(), "its upper edge is as grey as the street"
+    shadow = changed.copy()
+    shadow[:20, 70:150] = 20.0
+    assert not with_windows(seen, shadow, none)[window].any(), "what goes on beyond the hull is a shadow"
+    scene = changed.copy()
+    scene[window] = 2.0
+    assert not with_windows(seen, scene, none)[window].any(), "the scene is seen there"
+    legs = drawn((40, 10, 80, 60), (40, 60, 46, 90), (74, 60, 80, 90))
+    between = drawn((46, 60, 74, 90))
+    dark = np.where(legs | between, 20.0, 0.0).astype(np.float32)
+    assert not with_windows(legs, dark, none)[between].any(), "nothing of the object lies below it"
