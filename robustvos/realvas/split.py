@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from robustvos.realvas.difference import difference, fill_but_shadows, is_shadow, keep_components
-from robustvos.realvas.pictures import box_of, disc, fill_holes, grey, grow_box
+from robustvos.realvas.pictures import box_of, disc, grey, grow_box
 
 _SURE, _LIKELY = 60.0, 30.0
 """Differences from the plate that make a pixel surely, and probably, the object's."""
@@ -30,7 +30,9 @@ _LEAST_KEPT = 0.5
 """Of what has changed and is no shadow; a split that leaves less has not understood the colours."""
 
 
-def split_object(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -> np.ndarray:
+def split_object(
+    frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int, *, by_edges: bool = False
+) -> np.ndarray:
     """The object within a changed region.
 
     What differs much from the plate is the object, what shows the plate's own texture or is the plate darkened is probably an
@@ -41,6 +43,7 @@ def split_object(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed:
         plate: The same size.
         region: ``(H, W)`` bool, object and effects.
         seed: Of GrabCut's clusters; equal seeds give equal masks (on one thread).
+        by_edges: Do not ask the colours: the object is all that has changed and is no shadow.
 
     Returns:
         ``(H, W)`` bool, part of ``region`` but for windows, without small parts and enclosed holes; the region itself where
@@ -54,7 +57,7 @@ def split_object(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed:
     margin = max(8, round(0.15 * max(box[2] - box[0], box[3] - box[1])))
     x0, y0, x1, y1 = grow_box(box, margin, region.shape)
     window = np.s_[y0:y1, x0:x1]
-    inside = _grab(frame[window], plate[window], region[window], seed)
+    inside = _grab(frame[window], plate[window], region[window], seed, by_edges)
     whole = np.zeros_like(region)
     whole[window] = inside
     return whole
@@ -76,7 +79,7 @@ def without_shadows(whole: np.ndarray, region: np.ndarray, frame: np.ndarray, pl
     return lit
 
 
-def _grab(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -> np.ndarray:
+def _grab(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int, by_edges: bool) -> np.ndarray:
     apart, shadow = difference(frame, plate), is_shadow(frame, plate)
     effect = same_texture(frame, plate) | shadow
     labels = np.full(region.shape, cv2.GC_BGD, np.uint8)
@@ -96,9 +99,9 @@ def _grab(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & region
     if not found.any():
         return region.copy()
-    if (found & ~shadow).sum() < _LEAST_KEPT * (region & ~shadow).sum():
-        by_edges: np.ndarray = _without_colours(region & ~shadow) & region
-        return by_edges
+    solid = region & ~shadow
+    if solid.any() and (by_edges or (found & ~shadow).sum() < _LEAST_KEPT * solid.sum()):
+        return with_windows(_without_colours(solid, shadow) & region, apart, effect)
     found = without_hangers_on(found)
     largest = _largest_part(found)
     return with_windows(keep_components(found, min_area=round(_MIN_PART * largest)), apart, effect)
@@ -126,7 +129,8 @@ def with_windows(mask: np.ndarray, apart: np.ndarray, effect: np.ndarray) -> np.
         window = labels == label
         if apart[window].mean() > _CHANGED:
             whole |= cv2.dilate(window.astype(np.uint8), disc(margin)).astype(bool) & filled
-    return whole | _open_windows(whole, apart)
+    whole |= _open_windows(whole, apart)
+    return whole
 
 
 def _open_windows(mask: np.ndarray, apart: np.ndarray) -> np.ndarray:
@@ -168,10 +172,16 @@ def _hull(mask: np.ndarray) -> np.ndarray:
     return hull.astype(bool)
 
 
-def _without_colours(solid: np.ndarray) -> np.ndarray:
+def kept_share(obj: np.ndarray, region: np.ndarray, frame: np.ndarray, plate: np.ndarray) -> float:
+    """Share of what has changed in a region, and is no shadow, that a split has given to the object; 1 if there is nothing."""
+    solid = region & ~is_shadow(frame, plate)
+    return float((obj & solid).sum() / solid.sum()) if solid.any() else 1.0
+
+
+def _without_colours(solid: np.ndarray, shadow: np.ndarray) -> np.ndarray:
     """What has changed and is no shadow, where colours would leave the legs of a man whose shirt is as grey as the street."""
     whole = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_CLOSE, disc(2)).astype(bool)
-    return fill_holes(keep_components(whole, min_area=round(_MIN_PART * _largest_part(whole))))
+    return fill_but_shadows(keep_components(whole, min_area=round(_MIN_PART * _largest_part(whole))), shadow)
 
 
 def without_hangers_on(mask: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ import pytest
 from robustvos.realvas.association import Associator
 from robustvos.realvas.difference import fill_but_shadows, is_shadow
 from robustvos.realvas.fragments import join_fragments
-from robustvos.realvas.split import with_windows, without_hangers_on, without_shadows
+from robustvos.realvas.propagate import misunderstood
+from robustvos.realvas.split import kept_share, split_object, with_windows, without_hangers_on, without_shadows
 
 SIZE = (100, 200)
 
@@ -114,3 +115,25 @@ def test_window_that_is_open_to_the_street_is_filled_and_a_shadow_is_not():
     between = drawn((46, 60, 74, 90))
     dark = np.where(legs | between, 20.0, 0.0).astype(np.float32)
     assert not with_windows(legs, dark, none)[between].any(), "nothing of the object lies below it"
+
+
+def test_frames_whose_split_lost_more_than_their_neighbours_are_found():
+    kept = dict.fromkeys(range(10, 40), 0.95) | {12: 0.52, 13: 0.55, 30: 0.7, 31: 0.9}
+    assert misunderstood(kept) == [12, 13, 30]
+    assert misunderstood(dict.fromkeys(range(9), 0.5) | {4: 0.45}) == [], "where all lose as much, nothing is lost"
+    assert misunderstood({}) == []
+
+
+def test_split_by_edges_keeps_all_that_has_changed_but_shadows():
+    rng = np.random.default_rng(0)
+    plate = rng.integers(148, 152, (*SIZE, 3)).astype(np.uint8)
+    frame = plate.copy()
+    shirt, trousers, shadow = drawn((60, 20, 90, 50)), drawn((60, 50, 90, 80)), drawn((60, 60, 150, 90))
+    light = 1 - 0.2 * cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), 6)
+    frame = (frame * light[..., None]).astype(np.uint8)
+    frame[shirt], frame[trousers] = (171, 169, 172), (30, 32, 40)
+    region = shirt | trousers | (light < 0.96)
+    whole = split_object(frame, plate, region, 0, by_edges=True)
+    assert whole[drawn((62, 22, 88, 78))].all() and not whole[drawn((96, 50, 180, 100))].any()
+    assert kept_share(whole, region, frame, plate) > 0.95
+    assert kept_share(trousers, region, frame, plate) < 0.7
