@@ -23,7 +23,7 @@ MEANINGS: Mapping[str, str] = {
     "not dynamic": "it hardly moves",
     "deleted": "a person has deleted its track in review",
     # align
-    "not one view": "the two recordings do not show one view in one light",
+    "not one view": "the two shots do not show one view in one light",
     # filter
     "order undecided": "both stand at the same height of the picture, so that nothing says who is in front",
     "order changes": "now the one stands nearer, now the other",
