@@ -57,7 +57,7 @@ $(LOWEST)/.installed: pyproject.toml tests/lowest.py
 	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --upgrade pip 'setuptools<81' wheel
 	$(LOWEST)/bin/python -m pip install -c $(LOWEST)/lowest.txt torch torchvision
-	$(LOWEST)/bin/python -m pip install -c $(LOWEST)/lowest.txt --no-build-isolation -e . pytest pytest-timeout
+	$(LOWEST)/bin/python -m pip install -c $(LOWEST)/lowest.txt --no-build-isolation -e '.[coco]' pytest pytest-timeout pytest-xdist
 	touch $@
 
 golden: setup ## accept changed figures: write tests/golden/figures anew; then review and commit the difference

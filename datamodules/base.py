@@ -8,12 +8,17 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Literal, NoReturn
 
+import cv2
 import lightning as L
+import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from robustvos.datasets.collate import collate_clips
+from robustvos.datasets.epochs import Epoch
 from robustvos.datasets.evaluation import Evaluation, EvaluationVideos, VideoSet
 from robustvos.datasets.prompts.prompting import describe_prompt
+from robustvos.datasets.resumable import ResumableLoader
 from robustvos.datasets.set_size import SetSize, size_of_videos
 from robustvos.errors import DataNotFound, UserError
 from robustvos.evaluation.protocol import DatasetFacts, Protocol, protocol_for
@@ -35,12 +40,14 @@ class Data(L.LightningDataModule):
         facts: What the dataset fixes of its own evaluation.
         val: Which validation videos are evaluated, and how.
         test: The same for test and predict.
+        workers: Processes that make training clips.
     """
 
     name: str | None = None
     facts: DatasetFacts = DatasetFacts()
     val: Evaluation = Evaluation()
     test: Evaluation = Evaluation()
+    workers: int = 0
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -82,6 +89,46 @@ class Data(L.LightningDataModule):
         raise UserError(
             f"{self.name} is an evaluation set without training clips; train on another: --data shapes, --data davis"
         )
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the trainer at hand, and its processes."""
+        trainer = self.trainer
+        if trainer is None:
+            return Epoch()
+        reloading = getattr(trainer, "reload_dataloaders_every_n_epochs", 0)
+        return Epoch(trainer.current_epoch, trainer.world_size, trainer.global_rank, reloading)
+
+    def clip_loader(self, clips: Dataset[Any], clips_per_batch: int, **options: Any) -> DataLoader:
+        """Batches of training clips, which a resumed training goes on with where it stopped.
+
+        Args:
+            clips: What to load.
+            clips_per_batch: Number of clips in a batch.
+            options: Of the loader: a sampler, what a worker begins with.
+        """
+        if self.workers:
+            cv2.setNumThreads(1)  # a worker that is forked while OpenCV has threads may wait for them forever
+        return ResumableLoader(
+            clips,
+            batch_size=clips_per_batch,
+            collate_fn=collate_clips,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )
+
+    def side_of_clips(self, size: int | None) -> int:
+        """Side of training clips: what was set, else what the model at hand wants.
+
+        Raises:
+            UserError: If neither is known.
+        """
+        model = getattr(self.trainer, "lightning_module", None)
+        side = size or getattr(getattr(model, "sam2", None), "image_size", None)
+        if side is None:
+            raise UserError("the size of training clips is not known; set --data.train.size to the model's image size")
+        return int(side)
 
     def val_dataloader(self) -> DataLoader:
         """One video an item."""

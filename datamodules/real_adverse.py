@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from datamodules.base import Data, Split
-from robustvos.datasets.adverse.trees import TREES, AdverseClip, Findings, Layout, find_clips, holds_any
+from robustvos.datasets.adverse.locate import describe_missing_clips, locate_clips, sizes_of_clips
+from robustvos.datasets.adverse.trees import TREES, AdverseClip, Findings, Layout
 from robustvos.datasets.adverse.videos import AdverseVideos
 from robustvos.datasets.evaluation import Evaluation, VideoSet
-from robustvos.datasets.published_sets import PUBLISHED
-from robustvos.datasets.set_size import SetSize, size_of_records, total_size
-from robustvos.datasets.vos.source import DATA_VARIABLE
+from robustvos.datasets.set_size import SetSize
 from robustvos.datasets.vos.videos import JoiningEvaluation
-from robustvos.errors import DataNotFound, UnknownName
+from robustvos.errors import UnknownName
 from robustvos.evaluation.protocol import DatasetFacts
 from robustvos.files.naming import name_some
 
@@ -62,16 +60,11 @@ class RealAdverse(Data):
     @classmethod
     def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
         """One line on what is not there, or not whole, of the dataset that ``arguments`` ask for; None if all is."""
-        try:
-            name, layout = arguments.get("name") or "real_adverse", arguments["layout"]
-            _find(name, layout, arguments.get("root"), arguments.get("subset"))
-        except DataNotFound as error:
-            return str(error)
-        return None
+        return describe_missing_clips(arguments)
 
     def clips(self) -> tuple[AdverseClip, ...]:
         """Every annotated clip on disk, of the subset; raises DataNotFound."""
-        return tuple(_find(self.name or "", self.layout, self.root, self.subset).clips)
+        return tuple(locate_clips(self.name or "", self.layout, self.root, self.subset).clips)
 
     def setup(self, stage: str) -> None:
         """Look for the clips before anything slow is done.
@@ -89,37 +82,14 @@ class RealAdverse(Data):
 
     def sizes(self) -> list[SetSize]:
         """Of each weather or source, and of all."""
-        clips = self.clips()
-        groups = list(dict.fromkeys(clip.group for clip in clips))
-        sizes = [size_of_records(group, [clip.record for clip in clips if clip.group == group]) for group in groups]
-        return [*sizes, total_size(sizes)]
+        return sizes_of_clips(self.clips())
 
     def _clips(self) -> Findings:
         if self._found is None:
-            self._found = _find(self.name or "", self.layout, self.root, self.subset)
+            self._found = locate_clips(self.name or "", self.layout, self.root, self.subset)
             if self._found.unannotated:
                 names = name_some(self._found.unannotated)
                 self.say(
                     f"{self.name}: {len(self._found.unannotated)} clips have no annotation and are left out: {names}"
                 )
         return self._found
-
-
-def _find(name: str, layout: Layout, root: Path | str | None, subset: list[str] | None) -> Findings:
-    """The clips, or DataNotFound with the dataset's card if there is none of it, or with what is missing of it."""
-    folder = os.environ.get(DATA_VARIABLE)
-    place = Path(root or f"{folder}/{name}").expanduser() if root or folder else None
-    if place is None:
-        looked = f"no folder was given and ${DATA_VARIABLE} is not set"
-    elif not place.is_dir():
-        looked = f"{place} does not exist"
-    elif not holds_any(place, layout):
-        held = name_some(sorted(entry.name for entry in place.iterdir())) or "nothing"
-        looked = f"looked for {TREES[layout]} in {place}, which holds {held}"
-    else:
-        return find_clips(place, layout, subset)
-    card = PUBLISHED.get(name, f"layout {TREES[layout]}")
-    raise DataNotFound(
-        f"no data: {name} ({card}): {looked}; give the unpacked folder with --data.root FOLDER, or put it (or a link "
-        f"to it) at ${DATA_VARIABLE}/{name}"
-    )

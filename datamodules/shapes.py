@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
-import cv2
-import torch
 from torch.utils.data import DataLoader
 
 from datamodules.base import Data, Split
-from robustvos.datasets.collate import collate_clips
+from robustvos.datasets.epochs import EPOCH
 from robustvos.datasets.evaluation import Evaluation, VideoSet
-from robustvos.datasets.resumable import ResumableLoader
 from robustvos.datasets.set_size import SetSize, size_of_videos
-from robustvos.datasets.shapes import EPOCH, ShapesClips, ShapesEvaluation, ShapesVideos, TrainClips, clip_length
-from robustvos.errors import UserError
+from robustvos.datasets.shapes import ShapesClips, ShapesEvaluation, ShapesVideos, TrainClips
 from robustvos.evaluation.protocol import DatasetFacts
 
 
@@ -55,23 +50,12 @@ class Shapes(Data):
         Raises:
             UserError: If clips should change their length with the epochs, and the trainer does not reload then.
         """
-        if self.workers:
-            cv2.setNumThreads(1)  # a worker that is forked while OpenCV has threads may wait for them forever
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        world = self.trainer.world_size if self.trainer else 1
-        if self.trainer and isinstance(self.train.frames, Mapping):
-            check_reloading(self.train.frames, getattr(self.trainer, "reload_dataloaders_every_n_epochs", 0))
-        frames = clip_length(self.train.frames, epoch)
-        batch_size = max(1, self.train.frames_per_batch // frames)
-        count = self.train.batches * batch_size * world
-        dataset = ShapesClips(self.train, self.size, frames, first=epoch * EPOCH, count=count, seed=self.seed)
-        return ResumableLoader(
-            dataset,
-            batch_size=batch_size,
-            collate_fn=collate_clips,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        epoch = self.epoch
+        frames = epoch.value_of(self.train.frames)
+        batch = max(1, self.train.frames_per_batch // frames)
+        count = self.train.batches * batch * epoch.processes
+        clips = ShapesClips(self.train, self.size, frames, first=epoch.number * EPOCH, count=count, seed=self.seed)
+        return self.clip_loader(clips, batch)
 
     def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
         """See :class:`datamodules.base.Data`; predict has the test clips."""
@@ -89,13 +73,3 @@ class Shapes(Data):
             ("test", "test", self.test),
         )
         return [size_of_videos(name, self.video_set(split, settings)) for name, split, settings in parts]
-
-
-def check_reloading(schedule: Mapping[int, int], every: int) -> None:
-    """Refuse a schedule of clip lengths that would pass unnoticed."""
-    missed = [start for start in schedule if start and (not every or start % every)]
-    if missed:
-        raise UserError(
-            f"clips should change their length at epochs {missed}, but loaders are made anew every {every} epochs (0: never); "
-            "set trainer.reload_dataloaders_every_n_epochs to 1"
-        )

@@ -133,6 +133,19 @@ def test_second_config_of_another_class_keeps_nothing_of_the_first(parsed, tmp_p
     assert (data["init_args"]["root"], data["init_args"]["test"]["prompt"]) == (None, "box")
 
 
+@pytest.mark.parametrize("named", ["sam2/nano.yaml", "configs/sam2/nano.yaml", "nano"])
+def test_copied_config_finds_what_it_names_in_the_registry(parsed, tmp_path, named):
+    shipped = MOGA.read_text(encoding="utf-8")
+    copy = tmp_path / "mine.yaml"
+    copy.write_text(shipped.replace("sam2: sam2/nano.yaml", f"sam2: {named}"), encoding="utf-8")
+    assert parsed("fit", "--config", copy) == parsed("fit", "--config", MOGA)
+
+
+def test_config_that_names_no_base_suggests_one(door, tmp_path):
+    (tmp_path / "mine.yaml").write_text("sam2: sam2/nanno.yaml\nmodel: {class_path: PromptableVOS}\n", encoding="utf-8")
+    assert "did you mean 'nano'?" in door("fit", "--config", "mine.yaml").error
+
+
 def test_second_config_of_the_same_class_changes_single_settings(parsed, tmp_path):
     second = tmp_path / "2.yaml"
     second.write_text("data: {class_path: Shapes, init_args: {size: 32}}\n")

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from robustvos.errors import UserError
-from robustvos.registry import read_yaml
+from robustvos.registry import CONFIGS, KINDS, read_yaml, resolve
 
 _REPLACED = ("model", "data")
 _BESIDE = ("sam2", "recipe")
 
 
-def with_forgetting(files: Sequence[str]) -> list[str]:
+def with_forgetting(files: Sequence[str], configs: Path = CONFIGS) -> list[str]:
     """``--config`` for each file; a file that names another class than those before it makes the parser forget theirs.
+
+    What a file calls ``sam2/nano.yaml`` or ``nano`` lies beside it or in the registry: a copy of a shipped file works anywhere.
 
     Raises:
         UserError: If a file is no readable YAML, or puts ``sam2`` or ``recipe`` inside the model.
+        UnknownName: If it names a base or a recipe that is neither beside it nor in the registry.
     """
     spelt: list[str] = []
     classes: dict[str, str] = {}
@@ -29,8 +33,22 @@ def with_forgetting(files: Sequence[str]) -> list[str]:
             if classes.get(kind, name) != name:
                 spelt.append(f"--{kind}=null")
             classes[kind] = name
-        spelt.append(f"--config={file}")
+        registered = dict(_registered(content, Path(file).parent, configs))
+        spelt.append(f"--config={json.dumps({**content, **registered}) if registered else file}")
     return spelt
+
+
+def _registered(content: Mapping[str, Any], folder: Path, configs: Path) -> Iterator[tuple[str, str]]:
+    """Parts that a file names and that are not beside it, with the registry's files."""
+    for kind in KINDS:
+        value = content.get(kind)
+        if not isinstance(value, str) or (folder / value).is_file():
+            continue
+        inner = value.removeprefix("configs/")
+        name = inner.removesuffix(".yaml") if inner.startswith(f"{kind}/") else value
+        found = resolve(kind, name.removeprefix(f"{kind}/"), configs)
+        if Path(found).is_file():
+            yield kind, str(Path(found).resolve())
 
 
 def check_settings(kind: str, value: str) -> None:

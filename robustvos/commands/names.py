@@ -61,7 +61,7 @@ def expand(argv: Sequence[str], configs: Path, defaults: Mapping[str, str] | Non
     _require_a_task(argv[0], [flag for flag, _ in said])
     if not any(flag == "--results.system" for flag, _ in said):
         spelt += [f"--results.system={name}" for name in _system_name(said, files, configs)]
-    return [argv[0], *with_forgetting(files), *spelt]
+    return [argv[0], *with_forgetting(files, configs), *spelt]
 
 
 def _turn(pair: tuple[str, str | None]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 import robustvos.scenes
+from robustvos.datasets.published_sets import PUBLISHED
 from robustvos.errors import UserError
 from robustvos.files.atomic import atomic_write_json
 from robustvos.files.atomic_folder import atomic_folder, discard_folder
@@ -89,6 +90,15 @@ def sample_folder(clips: Sequence[SampleClip], cache: Path) -> Path:
     return cache / f"realvas-sample-{digest.hexdigest()}"
 
 
+def describe_sample(clips: Sequence[SampleClip], cache: Path) -> str:
+    """One line: that the sample is used, where it is, and how to have the released set instead."""
+    kinds, released = {clip.category for clip in clips}, PUBLISHED["realvas"]
+    return (
+        f"realvas: no --data.root given; using the embedded sample ({len(clips)} rendered clips, {len(kinds)} categories) "
+        f"in {_home_as_tilde(cache)}; the released set: --data.root hf://{released.hub} ({released.licence})"
+    )
+
+
 def ensure_sample(clips: Sequence[SampleClip], cache: Path) -> Path:
     """The folder that holds ``clips``; draws them unless an earlier call has, and again if files are missing.
 
@@ -137,3 +147,8 @@ def _draw(clip: SampleClip, folder: Path) -> None:
         source="drawn by robustvos.scenes",
         seed=clip.seed,
     )
+
+
+def _home_as_tilde(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +10,7 @@ from torch.utils.data import Dataset
 
 from robustvos.corruptions import AnyLayers, Layers
 from robustvos.datasets.corruption import Corruption, corrupt_training_clip
+from robustvos.datasets.epochs import EPOCH
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.photometric import Photometric, augment_photometrically
 from robustvos.errors import UserError
@@ -20,7 +20,6 @@ from robustvos.seeding import numpy_rng
 from robustvos.types import Clip, Video
 
 SPLITS = {"train": 0, "val": 1_000_000_000, "test": 2_000_000_000}  # first seed of each; they never meet
-EPOCH = 1_000_000  # seeds of each epoch
 
 
 @dataclass(frozen=True)
@@ -147,22 +146,6 @@ class ShapesVideos(VideoSet):
 
     def _scene(self, index: int) -> RenderedScene:
         return render_scene(self.spec, numpy_rng("shapes", 0, SPLITS[self.split] + index))
-
-
-def clip_length(frames: int | Mapping[int, int], epoch: int) -> int:
-    """Length of training clips in ``epoch``.
-
-    >>> [clip_length({0: 2, 3: 8}, epoch) for epoch in (0, 2, 3, 9)]
-    [2, 2, 8, 8]
-
-    Raises:
-        UserError: If the schedule does not start at epoch 0.
-    """
-    if isinstance(frames, int):
-        return frames
-    if 0 not in frames:
-        raise UserError(f"the schedule of clip lengths {dict(frames)} must start at epoch 0")
-    return frames[max(start for start in frames if start <= epoch)]
 
 
 def frames_tensor(scene: RenderedScene) -> torch.Tensor:

@@ -21,7 +21,8 @@ Figures = Mapping[str, Estimate]
 def summary_lines(run: RunRecord) -> list[str]:
     """Conditions by metrics in percent, with the 95 % interval of the leading metric over everything.
 
-    Where objects have classes, or corrupted videos weathers or categories, further blocks of lines tell them apart.
+    Where objects have classes, or corrupted videos weathers or categories, further blocks of lines tell them apart, and
+    categories under each condition.
 
     >>> figures = {"J": Estimate(0.5, 0.4, 0.6, videos=2, objects=3)}
     >>> run = RunRecord(
@@ -57,6 +58,8 @@ def summary_lines(run: RunRecord) -> list[str]:
         lines[-1] += f"  {run.metrics[0]} in [{_percent(main.low)}, {_percent(main.high)}]"
     for other in present[1:]:
         lines += ["", *condition_block(other, run.by[other], run.metrics)]
+    if len(run.by.get("corruption", ())) > 1 and len(run.by.get("category", ())) > 1:
+        lines += ["", *condition_block("category, condition", _crossed(run), run.metrics)]
     if run.by.get(CLASS_TAG):
         means = {metric: class_mean(run.objects, metric) for metric in run.metrics}
         lines += ["", *condition_block(CLASS_TAG, {**run.by[CLASS_TAG], "mean over classes": means}, run.metrics)]
@@ -84,6 +87,18 @@ def failure_lines(results: Iterable[VideoResult]) -> list[str]:
 def figures_of(objects: Sequence[ObjectScore], metrics: Sequence[str], averaging: Averaging) -> dict[str, Estimate]:
     """The mean of each metric, see :func:`robustvos.evaluation.aggregate.mean_of`."""
     return {metric: mean_of(objects, metric, averaging=averaging) for metric in metrics}
+
+
+def _crossed(run: RunRecord) -> dict[str, Figures]:
+    """Figures of each category under each condition."""
+    crossed: dict[str, Figures] = {}
+    for category in run.by["category"]:
+        for condition in run.by["corruption"]:
+            tags = {"category": category, "corruption": condition}
+            objects = [record for record in run.objects if tags.items() <= record.tags.items()]
+            if objects:
+                crossed[f"{category}, {condition}"] = figures_of(objects, run.metrics, run.averaging)
+    return crossed
 
 
 def spread_block(figures: Figures, metrics: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from robustvos.conditions import CLEAN
 from robustvos.evaluation.aggregate import Estimate, paired_records
 from robustvos.evaluation.records import ObjectScore
 from robustvos.evaluation.results import RunRecord
+from robustvos.evaluation.summary import figures_of
 from robustvos.report.compare import averaged_over, averaging_of, cell_of, difference_cell, mean_cell
 from robustvos.report.published import Published, published_for
 from robustvos.report.sections import Section, reference_of
@@ -152,11 +153,12 @@ def _tested(
 
 
 def amodal_tables(section: Section) -> list[Table]:
-    """Systems by amodal metrics: all clips, then by category, by severity of the occlusion and by frames hidden."""
+    """Systems by amodal metrics: all clips, by category, severity and frames hidden; by condition, where there are several."""
     groups: list[tuple[str, list[Mapping[str, Estimate]]]] = [(_ALL_CLIPS, [run.overall for _, run in section.runs])]
     for tag, name in _GROUPS.items():
         for value in section.tag_values(tag):
             groups.append((f"{name}: {value}", [run.by.get(tag, {}).get(value, {}) for _, run in section.runs]))
+    groups += _by_condition(section)
     metrics = section.metrics
     return [
         Table(
@@ -174,6 +176,26 @@ def amodal_tables(section: Section) -> list[Table]:
         )
         for title, estimates in groups
     ]
+
+
+def _by_condition(section: Section) -> list[tuple[str, list[Mapping[str, Estimate]]]]:
+    """Each condition, over all clips and over those of each category; nothing where clips have one condition alone."""
+    conditions = section.tag_values("corruption")
+    if len(conditions) < 2:
+        return []
+    parts = [(f"Condition: {condition}", {"corruption": condition}) for condition in conditions]
+    for category in section.tag_values("category"):
+        for condition in conditions:
+            parts.append((f"Category: {category}, {condition}", {"category": category, "corruption": condition}))
+    found: list[tuple[str, list[Mapping[str, Estimate]]]] = []
+    for title, tags in parts:
+        chosen = [[entry for entry in run.objects if tags.items() <= entry.tags.items()] for _, run in section.runs]
+        estimates = [
+            figures_of(objects, run.metrics, run.averaging)
+            for objects, (_, run) in zip(chosen, section.runs, strict=True)
+        ]
+        found.append((title, list(estimates)))
+    return found
 
 
 def about_run(run: RunRecord) -> tuple[str, ...]:

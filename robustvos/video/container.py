@@ -15,6 +15,18 @@ VIDEO_SUFFIXES = (
 """Endings, in lower case, of files that are taken for videos where a folder is searched for them."""
 
 
+def quiet_av() -> Any:
+    """PyAV, with FFmpeg's messages going nowhere: errors are raised, and say what they must.
+
+    torchvision up to 0.24 sends the messages to Python. They come from threads of the decoder, each of which then waits for
+    the interpreter's lock, and a thread that holds it while it waits for the decoder (a seek, a close) waits for ever.
+    """
+    import av
+
+    av.logging.set_level(None)
+    return av
+
+
 def open_container(path: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Any:
     """Open a media file with PyAV.
 
@@ -28,9 +40,7 @@ def open_container(path: str | os.PathLike[str], options: Mapping[str, str] | No
     Raises:
         OSError: If it is no media file (PyAV's errors are OSErrors or ValueErrors).
     """
-    import av
-
-    return av.open(f"file:{os.fspath(path)}", options=dict(options or {}))
+    return quiet_av().open(f"file:{os.fspath(path)}", options=dict(options or {}))
 
 
 def video_stream(container: Any, path: str | os.PathLike[str]) -> Any:

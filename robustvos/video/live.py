@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from robustvos.errors import BadVideo, UserError
+from robustvos.video.container import quiet_av
 
 STDIN = "-"
 _ADDRESS = re.compile(r"(rtsps?|https?|udp|tcp|srt)://", re.IGNORECASE)
@@ -80,8 +81,7 @@ class LiveFrames:
         self._release()
 
     def _of_stream(self, source: str) -> Generator[Tensor, None, None]:
-        import av
-
+        av = quiet_av()
         options = {"rtsp_transport": "tcp"} if source.lower().startswith("rtsp") else {}
         try:
             if source == STDIN:

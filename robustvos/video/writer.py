@@ -14,6 +14,7 @@ from torch import Tensor
 
 from robustvos.errors import BadVideo, UserError
 from robustvos.files.atomic import atomic_path
+from robustvos.video.container import quiet_av
 
 
 class VideoWriter:
@@ -72,7 +73,7 @@ class VideoWriter:
             height, width = self._size or size
             raise BadVideo(f"{self.path}: a frame of {size[1]}x{size[0]} cannot follow frames of {width}x{height}")
         padded = np.pad(pixels, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
-        self._encode(_av().VideoFrame.from_ndarray(padded, format="rgb24"))
+        self._encode(quiet_av().VideoFrame.from_ndarray(padded, format="rgb24"))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -85,7 +86,7 @@ class VideoWriter:
 
     def _start(self, size: tuple[int, int]) -> None:
         self._size = size
-        av = _av()
+        av = quiet_av()
         self._container = av.open(f"file:{self._temporary}", mode="w", format="mp4")
         try:
             self._stream = self._container.add_stream("libx264", rate=self.fps)
@@ -110,9 +111,3 @@ class VideoWriter:
                 self._encode(None)
         finally:
             self._container.close()
-
-
-def _av() -> Any:
-    import av
-
-    return av

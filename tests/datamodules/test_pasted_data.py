@@ -13,8 +13,8 @@ import torch
 import yaml
 from PIL import Image
 
-from datamodules.pasted import Pasted, TrainingSchedule
-from robustvos.datasets.pasted import HeldBackEvaluation
+from datamodules.pasted import Pasted
+from robustvos.datasets.pasted import HeldBackEvaluation, TrainingSchedule
 from robustvos.errors import DataNotFound, UserError
 
 TRAIN = TrainingSchedule(frames=2, clips_per_batch=2, batches=3, size=32)

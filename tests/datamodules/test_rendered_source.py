@@ -78,7 +78,7 @@ def test_training_epoch_has_every_video_under_every_corruption_and_is_not_corrup
     small = torch.nn.functional.interpolate(stored[None], (32, 32), mode="area")[0]
     assert (clip.frames[0].float() - small).abs().mean() < 8
     some = CorruptedVOS(root=copies, rendered=True, train=TrainingClips(corruption=Corruption(names=("fog",))))
-    assert {record.corruption for _, record in some.videos("train")} == {"fog"}
+    assert {record.corruption for _, record in some.sets.of_training(some.train)} == {"fog"}
 
 
 def test_youtube_vos_c_takes_its_masks_from_the_folder_above_and_its_frames_without_copy_are_clean(make_tree, tmp_path):
@@ -108,7 +108,7 @@ def test_merged_tree_of_the_release_trains_on_all_its_sets(make_tree, moving_box
         for name in ("mose_1a", "ytvos_2b", "davis_bear"):
             made.video(name, moving_boxes(3))
     data = CorruptedVOS(root=tmp_path / "merged", rendered=True, train=TrainingClips(frames=2, size=32))
-    names = {(record.corruption, record.name) for _, record in data.videos("train")}
+    names = {(record.corruption, record.name) for _, record in data.sets.of_training(data.train)}
     assert names == {(c, n) for c in ("rain", "iso_noise") for n in ("mose_1a", "ytvos_2b", "davis_bear")}
     batch = next(iter(data.train_dataloader()))
     assert batch.frames.shape == (6, 2, 3, 32, 32)
@@ -119,7 +119,7 @@ def test_copies_keep_the_lists_of_their_dataset(tree, tmp_path):
     tree.list("2017/val.txt", "dog")
     assert cli.main(["corrupt", str(tree.root), str(tmp_path / "copies"), "--corruption", "fog"]) == 0
     data = rendered(tmp_path / "copies", "fog")
-    assert [record.name for _, record in data.videos("train")] == ["swan", "bear"]
+    assert [record.name for _, record in data.sets.of_training(data.train)] == ["swan", "bear"]
     assert [video.name for video in data.test_dataloader()] == ["dog"]
 
 

@@ -42,7 +42,7 @@ def test_epoch_has_the_shares_asked_for_and_its_length_stays(roots):
 def test_two_processes_deal_out_the_clips_of_one_and_each_has_the_shares(roots):
     def names(processes: int, process: int) -> list[str]:
         class World:
-            world_size, global_rank = processes, process
+            world_size, global_rank, current_epoch = processes, process, 0
 
         data = data_of(roots, WEIGHTS, repeats=8)
         data.trainer = World()

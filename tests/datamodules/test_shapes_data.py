@@ -13,9 +13,10 @@ from datamodules.corrupted_vos import CorruptedVOS
 from datamodules.shapes import Shapes
 from robustvos.corruptions import corrupt_clip
 from robustvos.datasets.corruption import Corruption, check_conditions, corrupt_training_clip
+from robustvos.datasets.epochs import clip_length
 from robustvos.datasets.evaluation import EvaluationVideos
 from robustvos.datasets.photometric import Photometric
-from robustvos.datasets.shapes import SPLITS, ShapesClips, ShapesEvaluation, ShapesVideos, TrainClips, clip_length
+from robustvos.datasets.shapes import SPLITS, ShapesClips, ShapesEvaluation, ShapesVideos, TrainClips
 from robustvos.datasets.vos.clips import TrainingClips
 from robustvos.errors import UnknownName, UserError
 from robustvos.evaluation.protocol import protocol_named

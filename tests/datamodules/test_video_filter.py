@@ -37,7 +37,7 @@ def test_filter_leaves_lists_and_their_order_alone_and_comes_before_the_limit(tr
     tree.list("train.txt", "swan", "bear")
     tree.list("val.txt", "dog")
     data = CorruptedVOS(root=tree.root, train=TrainingClips(select=["b*"]), test=FolderEvaluation(select="d*"))
-    assert [record.name for _, record in data.videos("train")] == ["bear"]
+    assert [record.name for _, record in data.sets.of_training(data.train)] == ["bear"]
     assert names_tested(data) == ["dog"]
     with pytest.raises(DataNotFound, match="select: none of 1 in own is called 'swan'; there are dog"):
         CorruptedVOS(root=tree.root, test=FolderEvaluation(select="swan")).test_dataloader()
@@ -58,7 +58,7 @@ def test_pattern_may_fit_one_of_several_sets_alone(tree, make_tree, moving_boxes
 def test_pattern_that_fits_nothing_says_what_is_there(tree):
     wrong = ["dog", "Bear"]
     data = CorruptedVOS(root=tree.root, train=TrainingClips(select=wrong), test=FolderEvaluation(select=wrong))
-    for loader in (lambda: data.videos("train"), data.test_dataloader):
+    for loader in (lambda: data.sets.of_training(data.train), data.test_dataloader):
         with pytest.raises(
             DataNotFound, match=r"none of 3 in own is called 'Bear'; there are bear, dog, swan"
         ) as caught:

@@ -246,7 +246,7 @@ def test_every_clip_is_corrupted_by_one_of_those_named(tree):
 @pytest.mark.parametrize(("processes", "batches"), [(1, 3), (2, 3)])
 def test_an_epoch_has_as_many_batches_as_asked_for_in_each_process(tree, processes, batches):
     class World:
-        world_size, global_rank = processes, 0
+        world_size, global_rank, current_epoch = processes, 0, 0
 
     data = CorruptedVOS(root=tree.root, train=TrainingClips(**PLAIN, batches=batches))
     data.trainer = World()

@@ -68,7 +68,7 @@ def test_without_lists_every_video_is_in_every_split_and_one_line_says_so(tree, 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     assert "all 3 videos are used for training, validation and test alike" in lines[0]
-    (source,) = data.sources()
+    (source,) = data.sets.sources()
     assert names(source, "train") == names(source, "val") == names(source, "predict") == ["bear", "dog", "swan"]
 
 
@@ -77,7 +77,7 @@ def test_lists_of_the_dataset_split_it_in_their_own_order(tree, capsys):
     tree.list("2017/val.txt", "dog")
     data = CorruptedVOS(root=tree.root)
     data.setup("fit")
-    (source,) = data.sources()
+    (source,) = data.sets.sources()
     assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
     assert capsys.readouterr().out == ""
 
@@ -89,15 +89,15 @@ def test_folder_may_be_given_relative_to_the_working_folder(tree, monkeypatch, b
     monkeypatch.chdir(tree.root.parent)
     if by_variable:
         monkeypatch.setenv("ROBUSTVOS_DATA", ".")
-    (source,) = CorruptedVOS(root=None if by_variable else Path("own"), name="own").sources()
+    (source,) = CorruptedVOS(root=None if by_variable else Path("own"), name="own").sets.sources()
     assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
 
 
 def test_lists_of_davis_2016_are_those_of_binary_masks(tree):
     tree.list("2017/train.txt", "swan")
     tree.list("2016/train.txt", "dog")
-    assert names(CorruptedVOS(root=tree.root).sources()[0], "train") == ["swan"]
-    assert names(CorruptedVOS(root=tree.root, binary=True).sources()[0], "train") == ["dog"]
+    assert names(CorruptedVOS(root=tree.root).sets.sources()[0], "train") == ["swan"]
+    assert names(CorruptedVOS(root=tree.root, binary=True).sets.sources()[0], "train") == ["dog"]
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_lists_of_frames_are_lists_of_their_videos(tree):
     (tree.root / "ImageSets/480p").mkdir(parents=True)
     (tree.root / "ImageSets/480p/train.txt").write_text(frame_lines("swan", "bear"))
     (tree.root / "ImageSets/480p/val.txt").write_text(frame_lines("dog"))
-    (source,) = CorruptedVOS(root=tree.root, binary=True).sources()
+    (source,) = CorruptedVOS(root=tree.root, binary=True).sets.sources()
     assert (names(source, "train"), names(source, "val")) == (["swan", "bear"], ["dog"])
     tree.list("2016/train.txt", "dog")
     tree.list("2017/train.txt", "bear")
     for binary, train in ((True, ["dog"]), (False, ["bear"])):
-        assert names(CorruptedVOS(root=tree.root, binary=binary).sources()[0], "train") == train
+        assert names(CorruptedVOS(root=tree.root, binary=binary).sets.sources()[0], "train") == train
     (tree.root / "ImageSets/480p/val.txt").write_text(frame_lines("dog", "goat", "camel"))
     with pytest.raises(
         DataNotFound, match=r"looked for 3 video folders in .*, 2 are missing: goat, camel; .*copy the dataset again"

@@ -24,7 +24,6 @@ from robustvos.video.native import NativeClip
 from robustvos.video.native_tree import QUERY_ID
 from robustvos.video.occlusion_levels import NO_MORE_THAN
 
-EPOCH = 1_000_000  # numbers of each epoch
 _HEIGHTS, _WIDTHS, _LENGTHS = (112, 168), (144, 208), (44, 72)  # of drawn clips; first and beyond the last
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from robustvos.datasets.vos.source import DATA_VARIABLE, place_of
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.files.naming import list_files, list_folders, name_some
 from robustvos.video.frames import IMAGE_SUFFIXES, read_frame
@@ -91,6 +92,21 @@ class Collection:
         if not parts[0].stills and not parts[0].videos:
             raise DataNotFound("all footage is held back; leave some to train on")
         return parts[0], parts[1]
+
+
+def locate_collection(name: str, root: Path | None, sets: Sequence[str] | None = None) -> Collection:
+    """The sets of a folder, or of ``$ROBUSTVOS_DATA/name`` where none is given; see :func:`find_collection`.
+
+    Raises:
+        DataNotFound: If there is no folder, or none of the sets.
+    """
+    place = place_of(name, root)
+    if place is None:
+        raise DataNotFound(
+            f"no footage to make clips of: give a folder of sets (videos in DAVIS layout, stills with masks) with "
+            f"--data.root FOLDER, or put it at ${DATA_VARIABLE}/{name}"
+        )
+    return find_collection(place, sets)
 
 
 def find_collection(root: Path, sets: Sequence[str] | None = None) -> Collection:

@@ -10,6 +10,7 @@ from torch.utils.data import DistributedSampler
 
 from robustvos.datasets.vos.set_weights import WeightedTurns
 from robustvos.errors import DataNotFound
+from robustvos.files.naming import name_some
 from robustvos.seeding import numpy_rng
 from robustvos.video.layouts import SequenceRecord
 
@@ -71,6 +72,16 @@ class ClipSampler:
             if not kept:
                 own = [record for source, record in videos if source == name]
                 raise DataNotFound(f"{name}: {self._describe_too_short(own)}, or leave {name} out of roots and weights")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line on the videos that are too short, if there are any."""
+        if not self.too_short:
+            return ()
+        left_out = (
+            f"{len(self.too_short)} of {len(self.videos) + len(self.too_short)} videos are too short for a clip of"
+        )
+        return (f"{left_out} {self.frames} and are left out of training: {name_some(self.too_short)}",)
 
     def _describe_too_short(self, records: Sequence[SequenceRecord]) -> str:
         longest = max((len(self._usable(record)) for record in records), default=0)

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robustvos.corruptions import needs_layers
-from robustvos.datasets.corruption import Corruption, corrupt_training_clip
+from robustvos.datasets.corruption import Corruption, check_layers, corrupt_training_clip
 from robustvos.datasets.geometric import Geometric, Warp, draw_warp, warp_frames, warp_ids
 from robustvos.datasets.photometric import Photometric, augment_photometrically
 from robustvos.datasets.vos.clip_sampling import ClipSampler, Window
 from robustvos.datasets.vos.depth_maps import depth_layers
 from robustvos.datasets.vos.masks import read_ids, visible_ids
-from robustvos.errors import BadMask
+from robustvos.errors import BadMask, UserError
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip
 from robustvos.video.masks import masks_from_ids
@@ -65,6 +65,30 @@ class TrainingClips:
     def clips_per_batch(self) -> int:
         """Clips in a batch of one process."""
         return max(1, self.frames_per_batch // self.frames)
+
+    def clips_of_epoch(self, videos: int, processes: int) -> int:
+        """Clips of an epoch of all processes, from so many videos."""
+        if self.batches is None:
+            return self.repeats * videos
+        return self.batches * self.clips_per_batch * processes
+
+    def check(self, layered: bool) -> None:
+        """Refuse numbers that are out of range.
+
+        Args:
+            layered: Whether it is known what is near and what is far, which some corruptions need.
+
+        Raises:
+            UserError: Naming the setting, or the corruption.
+        """
+        for name in ("frames", "frames_per_batch", "batches", "repeats", "max_objects", "stride", "size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"train.{name} is {value}; it must be 1 or more")
+        if not 0 <= self.reverse <= 1:
+            raise UserError(f"train.reverse is {self.reverse:g}; it is a chance, from 0 to 1")
+        if self.corruption is not None and not layered:
+            check_layers(self.corruption.known_names())
 
 
 class VosClips(Dataset[Clip]):

@@ -265,6 +265,21 @@ def test_amodal_tables_count_only_clips_that_define_a_metric(write_run):
     assert [cell.videos for cell in occlusion.rows[0].cells] == [2, 2, 1, 2]
 
 
+def test_amodal_tables_under_several_conditions_cross_them_with_the_categories(write_run):
+    rows = {
+        (clip, f"category={category},corruption={condition}"): (0.8 - drop, 0.6 - drop, 0.4 - drop, 0.2)
+        for clip, category in (("a", "occlusion"), ("b", "mobile"))
+        for condition, drop in (("clean", 0.0), ("fog", 0.3))
+    }
+    section = only_section(write_run("sam2", rows, metrics=AMODAL, dataset="realvas"))
+    means = {table.title: table.rows[0].cells[0].mean for table in amodal_tables(section)}
+    assert means["All clips"] == pytest.approx(0.65)
+    assert (means["Condition: clean"], means["Condition: fog"]) == pytest.approx((0.8, 0.5))
+    assert means["Category: mobile, fog"] == pytest.approx(0.5)
+    lines = [line.split() for line in summary_lines(section.runs[0][1])]
+    assert ["mobile,", "fog", "50.0", "30.0", "10.0", "20.0", "1"] in lines
+
+
 def test_amodal_difference_is_over_clips_that_both_define(write_run):
     section = only_section(
         write_run("sam2", amodal_scores(), metrics=AMODAL), write_run("moga", amodal_scores(0.05), metrics=AMODAL)

@@ -142,6 +142,13 @@ def test_a_video_can_be_pickled_and_read_after_a_fork(tmp_path: Path) -> None:
     assert torch.equal(list(loader)[4], expected)
 
 
+def test_messages_of_decoder_threads_never_wait_for_the_interpreter(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", VALUES[:2])
+    av.logging.set_level(av.logging.ERROR)  # as torchvision does when it is imported
+    assert len(open_frames(tmp_path / "a.mp4")) == 2
+    assert av.logging.get_level() is None
+
+
 def test_narrow_videos_are_read_right(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", fps=5) as writer:
         writer.add(grey(120, 34, 48))

@@ -1,0 +1,22 @@
+"""How many training clips there are, and of what length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingSchedule:
+    """How long training clips are, and how many there are.
+
+    Attributes:
+        frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on.
+        clips_per_batch: Likewise.
+        batches: Batches in an epoch (of each process).
+        size: Side of the frames, pixels; None: the model's.
+    """
+
+    frames: int | dict[int, int] = 8
+    clips_per_batch: int | dict[int, int] = 4
+    batches: int = 100
+    size: int | None = None
