@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 MINUTE_S = 60.0
-_LINE = "{desc}: {percentage:.0f} %, {n_fmt} of {total_fmt} {unit}s, {elapsed} so far, {remaining} left"
+_LINE = "{desc}: {percentage:.0f} %, {n:.0f} of {total:.0f} {unit}s, {elapsed} so far, {remaining} left"
 _COUNT = "{desc}: {n_fmt} {unit}s, {elapsed} so far"
 
 

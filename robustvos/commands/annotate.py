@@ -58,7 +58,7 @@ def annotate(
         open: Open the page in this machine's browser.
         settings: Of system and base, one by one.
     """
-    from robustvos.commands.annotating import open_annotation
+    from robustvos.commands.annotating import claimed, open_annotation
     from robustvos.commands.tracking import usable_device
     from robustvos.systems.loading import load_system
     from robustvos.video.frames import open_frames
@@ -77,23 +77,24 @@ def annotate(
     if classes and masks is None:
         raise UserError("--classes says what --masks are; give --masks DIR")
     page = Page(f"annotate {name}", address)
-    annotation, store = open_annotation(frames, folder, masks, classes, least_area)
-    for note in frames.notes:
-        print(printable(f"{video}: {note}"))
-    system = load_system(model, sam2=sam2, checkpoint=ckpt_path, settings=settings).to(usable_device(device))
-    pictures = FramePictures(frames)
-    annotate_page = AnnotatePage(annotation, system, pictures, store, name)
-    annotate_page.add_to(page)
+    with claimed(folder):
+        annotation, store = open_annotation(frames, folder, masks, classes, least_area)
+        for note in frames.notes:
+            print(printable(f"{video}: {note}"))
+        system = load_system(model, sam2=sam2, checkpoint=ckpt_path, settings=settings).to(usable_device(device))
+        pictures = FramePictures(frames)
+        annotate_page = AnnotatePage(annotation, system, pictures, store, name)
+        annotate_page.add_to(page)
 
-    def ready(url: str) -> None:
-        print(printable(f"annotate {name}: open {url}   (saved in {folder}; Ctrl-C ends)"), flush=True)
-        if open:
-            _open_browser(url)
+        def ready(url: str) -> None:
+            print(printable(f"annotate {name}: open {url}   (saved in {folder}; Ctrl-C ends)"), flush=True)
+            if open:
+                _open_browser(url)
 
-    try:
-        page.run(ready)
-    finally:
-        annotate_page.tracker.stop()
+        try:
+            page.run(ready)
+        finally:
+            annotate_page.tracker.stop()
     print(printable(f"\nannotated: {folder}"))
     print(printable(after_annotating(video, folder)))
 

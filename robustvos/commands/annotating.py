@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from robustvos.errors import DataNotFound, UserError
+from robustvos.files.atomic import discard_leftovers
+from robustvos.files.manifest import locked
 from robustvos.video.sequence import Frames
 from robustvos.web.annotation import Annotation, State
 from robustvos.web.annotation_store import FolderStore, read_planes
 from robustvos.web.identities import objects_of_classes
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder of annotations, rid of what a kill left half-written, so that two commands do not undo each other's work.
+
+    A folder that was not there, and in which nothing was made, is not there afterwards.
+
+    Raises:
+        UserError: If another command holds it.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = folder / ".lock"
+    with locked(lock, wait=False) as held:
+        if not held:
+            raise UserError(f"{folder} is open in another 'annotate'; end that one, or choose another --out")
+        discard_leftovers(folder)
+        try:
+            yield
+        finally:
+            if made and list(folder.iterdir()) == [lock]:
+                lock.unlink()
+                with suppress(OSError):  # somebody else has come
+                    for path in made:
+                        path.rmdir()
 
 
 def open_annotation(

@@ -203,6 +203,7 @@ def _close(out: Path, results: dict[str, StageResults], used: Used) -> None:
     """Say what was made, where it is, what it took, and what to do next."""
     from robustvos.realvas.cost import seconds_of_video
     from robustvos.realvas.funnel import contained_lines, read_funnel
+    from robustvos.realvas.reasons import why_nothing
     from robustvos.realvas.sheet import write_sheet
     from robustvos.realvas.sources import read_sources
 
@@ -214,7 +215,7 @@ def _close(out: Path, results: dict[str, StageResults], used: Used) -> None:
     print(used.text(seconds_of_video(out)))
     clips = len(results["camera"].kept)
     if not clips:
-        print("no clip was made; the lines above say why")
+        print("no clip was made:", *why_nothing(counted.results), sep="\n")
         print(_following(out, counted))
         return
     print(f"{clips} clips: {out / 'camera'} (as recorded: {out / 'composite'}, {out / 'contain'})")

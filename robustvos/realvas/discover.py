@@ -106,7 +106,7 @@ class Discover:
     root: Path
     settings: DiscoverSettings = field(default_factory=DiscoverSettings)
     name = DISCOVER
-    version = 3
+    version = 4
     unit = "frame"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:

@@ -17,6 +17,7 @@ from robustvos.realvas.camera import SOURCES
 from robustvos.realvas.motion import track_path
 from robustvos.realvas.pictures import evenly, resize_mask
 from robustvos.realvas.pipeline import STAGES
+from robustvos.realvas.reasons import meaning
 from robustvos.realvas.sheet import AMODAL, outlined, strip
 from robustvos.realvas.shots import Shot, read_shots
 from robustvos.realvas.tracks import Track, read_track
@@ -61,7 +62,7 @@ def _read(root: Path) -> dict[str, tuple[Result, ...]]:
 
 
 def _line(stage: str, result: Result) -> str:
-    verdict = "kept" if result.kept else f"rejected: {result.reason}"
+    verdict = "kept" if result.kept else f"rejected: {result.reason}: {meaning(result.reason)}"
     if result.figures.get("doubts"):
         verdict += f", to be reviewed ({'; '.join(result.figures['doubts'])})"
     figures = ", ".join(f"{name} {_short(value)}" for name, value in result.figures.items() if name not in _SAID)

@@ -11,6 +11,7 @@ from pathlib import Path
 from robustvos.errors import DataNotFound
 from robustvos.files.stage import StageResults, open_results
 from robustvos.realvas.plugins import EMBEDDED
+from robustvos.realvas.reasons import meaning
 
 STAGES = ("ingest", "discover", "motion", "align", "filter", "propagate", "composite", "contain", "camera")
 _KEPT = {
@@ -90,6 +91,7 @@ def contained_lines(results: StageResults) -> list[str]:
         f = result.figures
         if not result.kept:
             lines.append(f"{result.key}: no clip: {result.reason}, {describe(f)}")
+            lines.append(f"   {meaning(result.reason)}")
             continue
         stop = f["stop"]
         ends = "" if stop is None else f"; ends before frame {stop['frame']}: {stop['reason']}"
@@ -144,10 +146,12 @@ def read_funnel(root: str | os.PathLike[str], videos: int, stages: Sequence[str]
 
 
 def describe(figures: Mapping[str, object], limit: int = 6) -> str:
-    """The numbers and words among figures, in short."""
-    plain = [(k, v) for k, v in figures.items() if isinstance(v, (int, float, str)) and not isinstance(v, bool)]
-    chosen = [pair for pair in plain if pair[0] not in _UNTOLD][:limit] if "message" not in figures else [("", "")]
-    return str(figures["message"]) if "message" in figures else ", ".join(f"{k} {v}" for k, v in chosen)
+    """The numbers and words among figures, in short; where there are none, what else there is."""
+    if "message" in figures:
+        return str(figures["message"])
+    told = [(k, v) for k, v in figures.items() if k not in _UNTOLD and not isinstance(v, bool)]
+    plain = [(k, v) for k, v in told if isinstance(v, (int, float, str))]
+    return ", ".join(f"{k} {v}" for k, v in (plain or told or list(figures.items()))[:limit])
 
 
 _UNTOLD = {

@@ -25,7 +25,7 @@ from robustvos.realvas.native_masks import Box, NativeMask, write_native_masks
 from robustvos.realvas.pictures import box_of, disc, grow_box, resize_mask, shrink
 from robustvos.realvas.plugins import EMBEDDED
 from robustvos.realvas.shots import Shot, read_shots
-from robustvos.realvas.split import split_object, without_shadows
+from robustvos.realvas.split import kept_share, split_object, without_shadows
 from robustvos.realvas.tracks import Track, correction_digest, read_track, touches_border
 from robustvos.seeding import derive_seed
 
@@ -67,7 +67,7 @@ class Propagate:
     root: Path
     settings: PropagateSettings = field(default_factory=PropagateSettings)
     name = PROPAGATE
-    version = 2
+    version = 3
     unit = "frame"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
@@ -102,14 +102,20 @@ class Propagate:
         step = sample_step(self.root, shot.key)
         wanted = [t for start, stop in item.inputs["spans"] for t in range(max(0, start), min(shot.length, stop))]
         masks: dict[int, NativeMask] = {}
-        refiner = DepthRefiner.of(self.settings.depth, shot)
+        kept: dict[int, float] = {}
         for t in guide.order(wanted, step):
             found = self._frame(shot, guide, t, item.key)
             if found is not None:
-                masks[t] = found if refiner is None else refiner.refine(found, t)
+                masks[t], kept[t] = found
             elif not guide.covers(t):
                 guide.end(t)
             work.advance(1 / max(1, len(wanted)))
+        for t in misunderstood(kept):
+            again = self._frame(shot, guide, t, item.key, by_edges=True)
+            masks[t] = masks[t] if again is None else again[0]
+        refiner = DepthRefiner.of(self.settings.depth, shot)
+        if refiner is not None:
+            masks = {t: refiner.refine(mask, t) for t, mask in masks.items()}
         masks = doubt_jumps(masks, self.settings.jump)
         if not masks:
             return Rejection("lost at native rate", {"frames": len(wanted)})
@@ -126,7 +132,10 @@ class Propagate:
             }
         )
 
-    def _frame(self, shot: Shot, guide: Guide, t: int, key: str) -> NativeMask | None:
+    def _frame(
+        self, shot: Shot, guide: Guide, t: int, key: str, *, by_edges: bool = False
+    ) -> tuple[NativeMask, float] | None:
+        """The mask, and the share of what has changed that it keeps."""
         box = guide.box(t)
         window = np.s_[box[1] : box[3], box[0] : box[2]]
         picture, plate, noise = shot.even(t)[window], shot.plate[window], shot.noise[window]
@@ -140,15 +149,32 @@ class Propagate:
             return None
         whole = with_effects(region, everything & near if merged else everything)
         seed = derive_seed(self.settings.seed, key, t)
-        obj = split_at_full_size(picture, plate, without_shadows(whole, region, picture, plate), seed)
+        lit = without_shadows(whole, region, picture, plate)
+        obj = split_at_full_size(picture, plate, lit, seed, by_edges=by_edges)
         if not obj.any():
             return None
         mask = NativeMask(box, obj, whole | obj)
         doubt = "merged" if merged else "border" if touches_border(mask.full(shot.size)) else ""
-        return replace(mask, doubt=doubt)
+        return replace(mask, doubt=doubt), kept_share(obj, lit, picture, plate)
 
 
-def split_at_full_size(frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int) -> np.ndarray:
+def misunderstood(kept: Mapping[int, float]) -> list[int]:
+    """Frames whose split has lost much more than those around them: a man whose shirt, as grey as the street, is gone in some.
+
+    Args:
+        kept: Of each frame, the share of what has changed that was given to the object.
+
+    Returns:
+        Those below three quarters of the median of the twelve frames before and after.
+    """
+    frames = sorted(kept)
+    shares = np.array([kept[t] for t in frames])
+    return [t for k, t in enumerate(frames) if shares[k] < 0.75 * np.median(shares[max(0, k - 12) : k + 13])]
+
+
+def split_at_full_size(
+    frame: np.ndarray, plate: np.ndarray, region: np.ndarray, seed: int, *, by_edges: bool = False
+) -> np.ndarray:
     """Split a large crop at a smaller size, and let the changed region draw the outline where they nearly agree.
 
     Returns:
@@ -156,8 +182,8 @@ def split_at_full_size(frame: np.ndarray, plate: np.ndarray, region: np.ndarray,
     """
     small, scene = shrink(frame, _SPLIT_SIDE), shrink(plate, _SPLIT_SIDE)
     if small.shape == frame.shape:
-        return split_object(frame, plate, region, seed)
-    coarse = split_object(small, scene, resize_mask(region, small.shape[:2]), seed)
+        return split_object(frame, plate, region, seed, by_edges=by_edges)
+    coarse = split_object(small, scene, resize_mask(region, small.shape[:2]), seed, by_edges=by_edges)
     obj = resize_mask(coarse, region.shape)
     factor = max(frame.shape) / max(small.shape)
     rim = cv2.dilate(obj.astype(np.uint8), disc(1.5 * factor)).astype(bool) & region

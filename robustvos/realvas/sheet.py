@@ -18,6 +18,7 @@ from robustvos.realvas.camera import SOURCES
 from robustvos.realvas.composite import read_clips
 from robustvos.realvas.funnel import Funnel
 from robustvos.realvas.pictures import evenly, to_array
+from robustvos.realvas.reasons import why_nothing
 from robustvos.video.native import read_native_clip
 
 AMODAL, MODAL = (255, 214, 10), (40, 220, 90)
@@ -31,8 +32,10 @@ td,th{padding:2px 12px 2px 0;text-align:left} td.n{text-align:right;font-variant
 .doubt{background:#fff3cd;padding:1px 8px;border-radius:9px;margin-right:6px} h2{margin:28px 0 6px;font-size:17px}
 </style>
 <h1>{{ clips|length }} clips</h1>
+{% if clips %}
 <p>Amodal mask <b style="color:#b89600">yellow</b>, modal mask <b style="color:#1d9a45">green</b>; every strip goes from
 the first frame to the last. Clips that need a review come last.</p>
+{% else %}<p>No clip was made:</p><ul>{% for line in nothing %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 <table>{% for row in funnel %}<tr><td>{{ row.what }}</td><td class="n">{{ row.count }}</td><td>{{ row.why }}</td></tr>
 {% endfor %}</table>
 {% for clip in clips %}<h2 id="{{ clip.key }}">{{ clip.key }}</h2>
@@ -58,7 +61,7 @@ def write_sheet(root: str | os.PathLike[str], funnel: Funnel) -> Path:
         )
         clips.append({"key": clip.key, "image": f"sheet/{clip.key}.jpg", "doubts": f["doubts"], "text": text})
     page = folder / "index.html"
-    atomic_write_text(page, _PAGE.render(clips=clips, funnel=funnel.rows()))
+    atomic_write_text(page, _PAGE.render(clips=clips, funnel=funnel.rows(), nothing=why_nothing(funnel.results)))
     return page
 
 

@@ -50,6 +50,10 @@ def video_stream(container: Any, path: str | os.PathLike[str]) -> Any:
         BadVideo: If there is none.
     """
     streams = _moving(container)
+    if not streams and any(stream.codec_context is None for stream in container.streams.video):
+        raise BadVideo(
+            f"{path}: not a video that can be decoded (no decoder for its codec); convert it, e.g. with ffmpeg, to H.264 mp4"
+        )
     if not streams:
         what = "no video stream, only a cover picture" if container.streams.video else "no video stream"
         raise BadVideo(f"{path}: the file has {what}; give a video")
@@ -66,11 +70,12 @@ def describe_choice(container: Any, chosen: Any) -> str | None:
 
 
 def _moving(container: Any) -> list[Any]:
-    """Video streams that are no cover pictures: attached ones, and still formats with a single picture beside others."""
+    """Video streams with a decoder that are no cover pictures: attached ones, and still formats beside others."""
     import av
 
     attached = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    streams = [stream for stream in container.streams.video if not stream.disposition & attached]
+    known = [stream for stream in container.streams.video if stream.codec_context is not None]
+    streams = [stream for stream in known if not stream.disposition & attached]
     is_still = [stream.codec_context.name in ("png", "mjpeg", "bmp", "gif", "webp") for stream in streams]
     if all(is_still):
         return streams

@@ -1,8 +1,10 @@
 """What cannot be used is counted and explained; nothing is half-written, and no traceback is shown."""
 
+import re
 import shutil
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -13,10 +15,12 @@ from robustvos.commands.realvas import main
 from robustvos.errors import BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.files.stage import open_results
 from robustvos.files.stage_runner import Shard
+from robustvos.realvas.contain import REASONS as CONTAINED
 from robustvos.realvas.discover import DiscoverSettings
 from robustvos.realvas.explain import explain
 from robustvos.realvas.funnel import read_funnel
 from robustvos.realvas.pipeline import RealVASSettings, run_stages
+from robustvos.realvas.reasons import MEANINGS, why_nothing
 from robustvos.realvas.sheet import write_sheet
 from robustvos.realvas.sources import add_sources, read_sources, safe_key
 from robustvos.realvas.stats import PUBLISHED, stats_of
@@ -87,15 +91,48 @@ def test_no_mover_no_clip_and_the_page_says_so(bad_run):
     funnel = read_funnel(bad_run, len(read_sources(bad_run)))
     counts = Counter({row.what.strip(): row.count for row in funnel.rows()})
     assert counts["videos"] == 8 and counts["clips"] == 0 and counts["rejected: moving camera"] == 1
-    assert "moving camera" in write_sheet(bad_run, funnel).read_text()
+    page = write_sheet(bad_run, funnel).read_text()
+    said = why_nothing(funnel.results)
+    assert said[0].startswith("   1 x unreadable: no decoder reads this file") and all(
+        line.strip() in page for line in said
+    )
     figures = stats_of(bad_run).figures
     assert figures["clips"] == 0
     assert len(stats_of(bad_run).rows()) == len(PUBLISHED)
 
 
+def test_every_reason_has_a_meaning(bad_run, street_run):
+    rejected = [
+        r for root in (bad_run, street_run) for found in read_funnel(root, 1).results.values() for r in found.rejected
+    ]
+    table = (
+        (Path(__file__).parents[3] / "docs" / "realvas_generation.md")
+        .read_text()
+        .split("| stage |")[1]
+        .split("\n\n")[0]
+    )
+    listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`([a-z ]+)`", row.split("|")[3])} - {
+        "review"
+    }
+    assert len(listed) > 20
+    assert {*(str(r.reason) for r in rejected), *listed, *CONTAINED} <= MEANINGS.keys()
+
+
+def test_a_scene_in_which_nothing_moves_says_so(scene, tmp_path, capsys):
+    scene.write_frames(tmp_path / "still", [scene.frame(t, ()) for t in range(60)])
+    main(["realvas", "run", str(tmp_path / "still"), "--out", str(tmp_path / "run")])
+    assert (
+        "no clip was made:\n   nothing differs from the empty scene for a second or more\n" in capsys.readouterr().out
+    )
+
+
 def test_explain_says_why_and_suggests(bad_run):
     text, picture = explain(bad_run, "panning")
-    assert "rejected: moving camera" in text and "inliers" in text and picture is None
+    assert (
+        "rejected: moving camera: few features of the scene stay where they are" in text
+        and "inliers" in text
+        and picture is None
+    )
     text, picture = explain(bad_run, "still")
     assert "kept" in text and picture is not None and picture.exists()
     with pytest.raises(UnknownName, match="did you mean 'panning'"):

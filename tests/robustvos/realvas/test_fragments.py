@@ -7,7 +7,8 @@ import pytest
 from robustvos.realvas.association import Associator
 from robustvos.realvas.difference import fill_but_shadows, is_shadow
 from robustvos.realvas.fragments import join_fragments
-from robustvos.realvas.split import with_windows, without_hangers_on, without_shadows
+from robustvos.realvas.propagate import misunderstood
+from robustvos.realvas.split import kept_share, split_object, with_windows, without_hangers_on, without_shadows
 
 SIZE = (100, 200)
 
@@ -97,3 +98,42 @@ def test_window_in_a_broken_frame_is_filled_and_a_gap_that_shows_the_scene_is_no
     assert with_windows(seen, changed, none)[window].all()
     changed[window] = 2.0
     assert not with_windows(seen, changed, none)[drawn((55, 35, 85, 55))].any()
+
+
+def test_window_that_is_open_to_the_street_is_filled_and_a_shadow_is_not():
+    car, window = drawn((20, 20, 140, 90)), drawn((80, 20, 136, 60))
+    seen, none = car & ~window, np.zeros(SIZE, bool)
+    changed = np.where(car, 20.0, 0.0).astype(np.float32)
+    assert with_windows(seen, changed, none)[window].all(), "its upper edge is as grey as the street"
+    shadow = changed.copy()
+    shadow[:20, 70:150] = 20.0
+    assert not with_windows(seen, shadow, none)[window].any(), "what goes on beyond the hull is a shadow"
+    scene = changed.copy()
+    scene[window] = 2.0
+    assert not with_windows(seen, scene, none)[window].any(), "the scene is seen there"
+    legs = drawn((40, 10, 80, 60), (40, 60, 46, 90), (74, 60, 80, 90))
+    between = drawn((46, 60, 74, 90))
+    dark = np.where(legs | between, 20.0, 0.0).astype(np.float32)
+    assert not with_windows(legs, dark, none)[between].any(), "nothing of the object lies below it"
+
+
+def test_frames_whose_split_lost_more_than_their_neighbours_are_found():
+    kept = dict.fromkeys(range(10, 40), 0.95) | {12: 0.52, 13: 0.55, 30: 0.7, 31: 0.9}
+    assert misunderstood(kept) == [12, 13, 30]
+    assert misunderstood(dict.fromkeys(range(9), 0.5) | {4: 0.45}) == [], "where all lose as much, nothing is lost"
+    assert misunderstood({}) == []
+
+
+def test_split_by_edges_keeps_all_that_has_changed_but_shadows():
+    rng = np.random.default_rng(0)
+    plate = rng.integers(148, 152, (*SIZE, 3)).astype(np.uint8)
+    frame = plate.copy()
+    shirt, trousers, shadow = drawn((60, 20, 90, 50)), drawn((60, 50, 90, 80)), drawn((60, 60, 150, 90))
+    light = 1 - 0.2 * cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), 6)
+    frame = (frame * light[..., None]).astype(np.uint8)
+    frame[shirt], frame[trousers] = (171, 169, 172), (30, 32, 40)
+    region = shirt | trousers | (light < 0.96)
+    whole = split_object(frame, plate, region, 0, by_edges=True)
+    assert whole[drawn((62, 22, 88, 78))].all() and not whole[drawn((96, 50, 180, 100))].any()
+    assert kept_share(whole, region, frame, plate) > 0.95
+    assert kept_share(trousers, region, frame, plate) < 0.7

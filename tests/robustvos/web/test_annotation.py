@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from robustvos.commands.annotating import open_annotation
+from robustvos.commands.annotating import claimed, open_annotation
 from robustvos.datasets.adverse.trees import find_clips
 from robustvos.errors import BadMask, BadPrompt, DataNotFound, UserError
 from robustvos.systems.loading import load_system
@@ -355,3 +355,18 @@ def test_what_does_not_fit_is_refused_when_opened(frames, tmp_path):
     (tmp_path / "out" / "annotation.json").write_text("{}")
     with pytest.raises(UserError, match="no record"):
         open_annotation(frames, tmp_path / "out")
+
+
+def test_a_folder_is_held_by_one_command_which_clears_what_a_kill_left(tmp_path):
+    leftover = tmp_path / "out" / "masks" / f".{'0f' * 16}.tmp"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    mine = tmp_path / "out" / ".notes.tmp"
+    mine.write_text("a person's own")
+    with claimed(tmp_path / "out"):
+        assert not leftover.exists() and mine.exists()
+        refused = pytest.raises(UserError, match="open in another 'annotate'; end that one, or choose another --out")
+        with refused, claimed(tmp_path / "out"):
+            pass
+    with claimed(tmp_path / "out"):
+        pass
