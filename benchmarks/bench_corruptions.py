@@ -4,7 +4,8 @@
 
 One thread, 854x480 unless told otherwise, CPU time of that thread, so that other work on the machine disturbs little; on a
 GPU, wall time. Peers are built once. Ours and the peer take turns on the same clip within every repeat. The peers are
-albumentations and imgaug (which need NumPy below 2); where they are not installed the table says so.
+albumentations and imgaug (which need NumPy below 2); where they are not installed the table says so. That of resampling blur
+is OpenCV, down and up by the factors that ours draws for the same frames.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ import torch
 from result_file import RESULTS, say_gpu_rows, write_result
 
 from robustvos.corruptions import PRESETS, ROBUSTPVOS8, corrupt_clip
+from robustvos.corruptions.base import ClipSpec
+from robustvos.corruptions.blur import ResamplingBlur
 
 Peer = Callable[[np.ndarray], np.ndarray]
+_SHRUNK = "resampling_blur"
 
 
 def albumentations_peers() -> dict[str, Peer]:
@@ -70,16 +74,16 @@ def imgaug_peers() -> dict[str, Peer]:
     return {name: partial(augmented, make()) for name, make in layers.items()}
 
 
-def resampling_peer(frame: np.ndarray) -> np.ndarray:
+def resampling_peer(frame: np.ndarray, factor: float = 1.2) -> np.ndarray:
     """OpenCV down and up."""
     height, width = frame.shape[:2]
-    return cv2.resize(cv2.resize(frame, (int(width / 1.2), int(height / 1.2))), (width, height))
+    return cv2.resize(cv2.resize(frame, (int(width / factor), int(height / factor))), (width, height))
 
 
 def find_peers() -> dict[str, Peer]:
     """One function per corruption for which everything it needs is installed."""
     first, second = albumentations_peers(), imgaug_peers()
-    peers: dict[str, Peer] = {"resampling_blur": resampling_peer}
+    peers: dict[str, Peer] = {_SHRUNK: resampling_peer}
     peers.update({name: first[name] for name in first if name not in ("fog", "snow")})
     if "rain" in second:
         peers["rain"] = second["rain"]
@@ -109,7 +113,11 @@ def measure(name: str, peer: Peer | None, clip: torch.Tensor, preset: str, repea
     for repeat in range(repeats + 1):
         corrupt = partial(corrupt_clip, clip, name, clip_name=f"bench {repeat}", preset=preset)
         ours.append(timed(corrupt, clip.device.type))
-        if peer is not None:
+        if name == _SHRUNK and peer is not None:
+            spec = ClipSpec(f"bench {repeat}", len(clip), tuple(clip.shape[-2:]), preset=preset)
+            factors = ResamplingBlur(spec).factor
+            theirs.append(timed(lambda f=factors: [resampling_peer(a, x) for a, x in zip(arrays, f)], "cpu"))
+        elif peer is not None:
             theirs.append(timed(lambda: [peer(array) for array in arrays], "cpu"))
     per_frame = [statistics.median(times[1:]) / len(clip) if times else None for times in (ours, theirs)]
     return per_frame[0] or 0.0, per_frame[1]

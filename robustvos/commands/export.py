@@ -74,7 +74,7 @@ def export(
             "nothing to write to: give --out FILE.safetensors, with --onnx --out FOLDER, or --push OWNER/NAME"
         )
     if onnx:
-        export_graphs(load_system(model, sam2=sam2, checkpoint=ckpt, settings=settings), out)
+        export_graphs(load_system(model, sam2=sam2, checkpoint=ckpt, settings=settings), out, ckpt)
         return
     if ckpt is None:
         raise UserError("which weights? give a run's checkpoint, e.g. runs/NAME/version_0/checkpoints/last.ckpt")

@@ -16,6 +16,7 @@ from torch import Tensor
 from robustvos.adapters import MoGARelease
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound, UserError
 from robustvos.files.atomic import atomic_path, atomic_write_bytes, atomic_write_text
+from robustvos.files.naming import printable
 from robustvos.files.paths import refuse_dataset_folders
 from robustvos.program import next_command, program
 from robustvos.sam2.build import build_sam2
@@ -33,15 +34,16 @@ _OF_TRAINING = ("seed_everything", "recipe", "data")  # beside adapter and train
 _OF_TRAINER = ("max_epochs", "max_steps", "devices", "precision", "accumulate_grad_batches", "gradient_clip_val")
 
 
-def export_graphs(system: System, out: Path) -> None:
-    """Write ONNX graphs."""
+def export_graphs(system: System, out: Path, ckpt: Path | None = None) -> None:
+    """Write ONNX graphs; say how they are run."""
     refuse_dataset_folders(out)
     if out.suffix:
         raise UserError(f"--out {out}: with --onnx give a folder")
     for path in export_onnx(system.model, out):
         print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB")
-    print("docs/model_zoo.md says how onnxruntime runs them")
-    print(next_command("test", "--model", system.name, "--sam2", system.sam2.variant, "--data.test.limit", 1))
+    print("they run in onnxruntime; docs/model_zoo.md says how to call them from elsewhere")
+    named = ["--model", system.name, "--sam2", system.sam2.variant, *(["--ckpt_path", ckpt] if ckpt else [])]
+    print(printable(next_command("track", "VIDEO", "--point", "x,y", *named, "--onnx", out, "--out", "tracked")))
 
 
 def push_system(system: System, repository: str, licence: str, ckpt: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ def track(
     ckpt_path: Path | None = None,
     device: str = "auto",
     overlay: bool = True,
+    onnx: Path | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Follow objects that are pointed at through a video, a camera or a stream.
@@ -73,6 +75,8 @@ def track(
         ckpt_path: Trained adapter, of a run or exported; by default the one that is shipped with the base.
         device: cpu, cuda, or auto.
         overlay: Write OUT/overlay.mp4; false leaves it out, which saves the time of drawing and encoding it.
+        onnx: Folder that export --onnx wrote of the same system: image encoder and memory attention run in onnxruntime, on
+            the CPU.
         settings: Of system and base, one by one.
     """
     from robustvos.commands.closing import after_tracking
@@ -106,10 +110,10 @@ def track(
     followers = [Follower(system, prompted, length)]
     if compare is not None:
         followers.append(Follower(compared(compare, system, sam2, settings).to(place), prompted, length))
-    if backwards and not isinstance(frames, LiveFrames):
-        for follower in followers:
-            follower.look_back(frames)
-    with parts_of(out) as parts:
+    with parts_of(out) as parts, _graphs(system.model, onnx, place.type):
+        if backwards and not isinstance(frames, LiveFrames):
+            for follower in followers:
+                follower.look_back(frames)
         count = stream(frames, limit, followers, parts, format, name_of(video), overlay)
         if count <= prompted.last_frame:
             raise BadPrompt(
@@ -128,6 +132,17 @@ def _check_options(live: bool, backwards: bool, limit: int | None) -> None:
         raise UserError("--backwards needs a file or a folder: a stream cannot be read from its end")
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: give at least 1 frame")
+
+
+def _graphs(model: Any, folder: Path | None, device: str) -> AbstractContextManager[None]:
+    """What runs the files of ``export --onnx`` instead of the model's own parts; nothing without a folder."""
+    if folder is None:
+        return nullcontext()
+    if device != "cpu":
+        raise UserError("--onnx runs on the CPU; add --device cpu")
+    from robustvos.sam2.onnx_files import running_files
+
+    return running_files(model, folder)
 
 
 def _refuse_earlier(out: Path, names: Iterable[str]) -> None:

@@ -21,7 +21,10 @@ from torch.nn import functional
 from robustvos.errors import UserError
 from robustvos.files.atomic import atomic_path
 from robustvos.optional import require
+from robustvos.sam2.checkpoints import state_hash
 
+WEIGHTS = "robustvos_weights"
+"""Key of the metadata of a file: hash of the weights, the adapter's too, that it was written from."""
 ENCODER, ATTENTION = "image_encoder.onnx", "memory_attention.onnx"
 ATTENTION_INPUTS = ("features", "features_position", "memory", "memory_position", "pointers", "pointers_position")
 _OPSET = 18
@@ -98,11 +101,11 @@ def export_onnx(model: Any, folder: Path) -> list[Path]:
     image = torch.zeros(1, 3, model.image_size, model.image_size)
     levels = len(ImageEncoderGraph(model)(image)) // 2
     names = [*(f"features_{i}" for i in range(levels)), *(f"position_{i}" for i in range(levels))]
-    attention = MemoryAttentionGraph(model)
+    attention, weights = MemoryAttentionGraph(model), state_hash(model)
     with real_rotary(model.memory_attention):
         return [
-            _write(ImageEncoderGraph(model), (image,), folder / ENCODER, ["image"], names, None),
-            _write(attention, inputs, folder / ATTENTION, [*ATTENTION_INPUTS], ["attended"], tuple(shapes)),
+            _write(ImageEncoderGraph(model), (image,), folder / ENCODER, ["image"], names, None, weights),
+            _write(attention, inputs, folder / ATTENTION, [*ATTENTION_INPUTS], ["attended"], tuple(shapes), weights),
         ]
 
 
@@ -153,7 +156,13 @@ def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def _write(
-    graph: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str], outputs: list[str], shapes: Any
+    graph: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    names: list[str],
+    outputs: list[str],
+    shapes: Any,
+    weights: str,
 ) -> Path:
     try:
         with torch.no_grad(), warnings.catch_warnings(), atomic_path(path) as partial_path:
@@ -169,6 +178,7 @@ def _write(
                 verbose=False,
             )
             assert program is not None
+            program.model.metadata_props[WEIGHTS] = weights
             program.save(str(partial_path), external_data=False)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustvos.errors import CheckpointNotFound
+from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.optional import require
 from robustvos.program import program
-from robustvos.sam2.onnx_export import ATTENTION, ATTENTION_INPUTS, ENCODER
+from robustvos.sam2.checkpoints import state_hash
+from robustvos.sam2.onnx_export import ATTENTION, ATTENTION_INPUTS, ENCODER, WEIGHTS
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def running_files(model: Any, folder: Path, providers: Sequence[str] = ("CPUExec
     Raises:
         MissingExtra: If onnxruntime is missing.
         CheckpointNotFound: If a file is not there.
+        CheckpointMismatch: If a file was written from other weights.
     """
     runtime = require("onnxruntime", "onnx")
     for name in (ENCODER, ATTENTION):
@@ -38,6 +40,14 @@ def running_files(model: Any, folder: Path, providers: Sequence[str] = ("CPUExec
     encoder, attention = (
         runtime.InferenceSession(str(folder / n), providers=[*providers]) for n in (ENCODER, ATTENTION)
     )
+
+    own = state_hash(model)
+    for name, session in ((ENCODER, encoder), (ATTENTION, attention)):
+        if session.get_modelmeta().custom_metadata_map.get(WEIGHTS, own) != own:
+            raise CheckpointMismatch(
+                f"{folder / name} was written from other weights than those of this system; give the --model, --sam2 and "
+                f"--ckpt_path that it was exported with, or write it anew: {program()} export --onnx --out FOLDER"
+            )
 
     def encode(image: Tensor) -> dict[str, Any]:
         found = [torch.from_numpy(array) for array in encoder.run(None, {"image": image.float().numpy()})]

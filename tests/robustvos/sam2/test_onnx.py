@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from robustvos.errors import CheckpointNotFound
+from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.onnx_export import (
@@ -19,6 +20,7 @@ from robustvos.sam2.onnx_export import (
     ImageEncoderGraph,
     MemoryAttentionGraph,
     attention_example,
+    export_onnx,
     real_rotary,
 )
 from robustvos.sam2.onnx_files import running_files
@@ -122,3 +124,42 @@ def test_files_that_are_not_there_are_named(moga, tmp_path):
 def test_the_command_says_what_to_do_with_the_files(graphs):
     lines = graphs.said.strip().splitlines()
     assert lines[0].startswith(f"{graphs.folder / ENCODER}: ") and lines[-1].startswith("next: ")
+
+
+def test_files_of_other_weights_are_refused(graphs):
+    pytest.importorskip("onnxruntime")
+    frozen = load_system("sam2", sam2="nano").model
+    with pytest.raises(CheckpointMismatch, match="written from other weights"), running_files(frozen, graphs.folder):
+        pass
+
+
+def test_small_in_files_equals_eager(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = load_system("sam2", sam2="small").model
+    encoder, attention = (
+        runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in export_onnx(model, tmp_path)
+    )
+    image = torch.randn(1, 3, model.image_size, model.image_size, generator=torch.Generator().manual_seed(0))
+    inputs = attention_example(model, objects=3, frames=2, pointers=3, seed=1)
+    with torch.no_grad():
+        levels, attended = ImageEncoderGraph(model)(image), MemoryAttentionGraph(model)(*inputs)
+    for found, wanted in zip(encoder.run(None, {"image": image.numpy()}), levels, strict=True):
+        np.testing.assert_allclose(found, wanted.numpy(), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(attend(attention, inputs), attended, atol=TOLERANCE, rtol=0)
+
+
+def test_track_runs_the_files(graphs, door, tmp_path):
+    frames = tmp_path / "clip"
+    frames.mkdir()
+    for t in range(3):
+        picture = np.full((48, 64, 3), 60, np.uint8)
+        picture[10:26, 8 + 2 * t : 24 + 2 * t, 0] = 230
+        Image.fromarray(picture).save(frames / f"{t:05d}.png")
+    use = ["track", frames, "--box", "8,10,23,25", "--model", "moga", "--sam2", "nano", "--device", "cpu"]
+    assert door(*use, "--out", tmp_path / "eager").code == 0
+    assert door(*use, "--out", tmp_path / "files", "--onnx", graphs.folder).code == 0
+    eager, files = ((tmp_path / name / "masks" / "00002.png").read_bytes() for name in ("eager", "files"))
+    assert eager == files
+    assert "holds no image_encoder.onnx" in door(*use, "--out", tmp_path / "no", "--onnx", frames).error
+    assert not (tmp_path / "no").exists()
