@@ -147,6 +147,16 @@ def test_moving_picture(run, tmp_path):
         assert picture.n_frames == 16 and picture.width > 2 * picture.height - 1
 
 
+def test_moving_picture_of_a_hidden_object(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUSTVOS_CACHE", str(tmp_path))
+    use = ("--data", "realvas", "--condition", "clean", "--clip", 0, "--side", 64, "--systems", "sam2", "moga_amodal")
+    said = run("moving_picture", tmp_path / "kept.webp", *use)
+    frozen, trained = map(float, re.search(r"sam2: mIoU ([\d.]+), moga_amodal: mIoU ([\d.]+)", said).groups())
+    assert trained > frozen
+    with Image.open(tmp_path / "kept.webp") as picture:
+        assert picture.n_frames == 56
+
+
 def test_train_adapter(trained):
     system = load_system(trained)
     assert isinstance(system.adapter, LoRA) and not system.adapter.is_identity()

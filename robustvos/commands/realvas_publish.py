@@ -53,7 +53,8 @@ def publish(
         print(f"to judge them: {program()} review {folder}")
     if made.unlicensed:
         print(f"no licence is stated of {', '.join(made.unlicensed)}; say it in {folder / LICENCES}, and publish again")
-    print(next_command("test", "--data", "realvas", "--data.root", made.folder / NATIVE))
+    real = ("--model", "sam2", "--sam2", "small")  # the base for real video
+    print(next_command("test", "--data", "realvas", "--data.root", made.folder / NATIVE, *real))
 
 
 def reviews(folder: Path) -> None:
