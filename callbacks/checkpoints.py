@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from robustvos.files.paths import lies_in
 
 
 class Checkpoints(ModelCheckpoint):
@@ -85,3 +88,16 @@ class _BeforeOthers(L.Callback):
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         """The first to be called."""
         self.checkpoints.save_step(trainer, pl_module)
+
+
+def last_checkpoint(trainer: L.Trainer) -> str:
+    """What this run saved last, else what it was given; a checkpoint also tells of the last one of the run that left it.
+
+    Other callbacks may save checkpoints too, the best ones by a figure for instance, and need not keep the last one.
+    """
+    for attribute in ("last_model_path", "best_model_path"):
+        for callback in trainer.checkpoint_callbacks:
+            saved, folder = str(getattr(callback, attribute, "") or ""), getattr(callback, "dirpath", None)
+            if saved and folder and Path(saved).is_file() and lies_in(saved, str(folder)):
+                return saved
+    return str(trainer.ckpt_path or getattr(trainer.checkpoint_callback, "last_model_path", "") or "")

@@ -8,6 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from callbacks.checkpoints import last_checkpoint
 from robustvos.errors import NotFinite
 
 
@@ -37,6 +38,6 @@ class FiniteLoss(L.Callback):
 
 
 def _remedy(trainer: L.Trainer) -> str:
-    last = getattr(trainer.checkpoint_callback, "last_model_path", "") or trainer.ckpt_path
+    last = last_checkpoint(trainer)
     good = f"the last good checkpoint is {last}" if last else "there is no checkpoint before it"
     return f"{good}; lower --recipe.optimisation.learning_rate, or set --trainer.precision 32"

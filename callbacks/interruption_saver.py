@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from callbacks.base import run_folder
+from callbacks.checkpoints import last_checkpoint
 from robustvos.termination import SIGNALS, Stopped
 
 
@@ -101,7 +102,7 @@ class InterruptionSaver(L.Callback):
             self._restore()
         self.was_testing = trainer.state.fn == "test"
         if self.saved is None and trainer.state.fn == "fit":
-            last = getattr(trainer.checkpoint_callback, "last_model_path", "") or trainer.ckpt_path
+            last = last_checkpoint(trainer)
             self.saved = Path(last) if last else None
 
     def _agreed(self, trainer: L.Trainer) -> bool:

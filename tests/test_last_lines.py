@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robustvos.commands.realvas import ACTIONS as REALVAS
 from robustvos.commands.usage import LOOPS, TOOLS
@@ -196,3 +198,23 @@ def lines_of_a_page(*argv: object) -> list[str]:
         rest, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return [first, *rest.strip().splitlines()]
+
+
+def test_fit_with_a_checkpoint_callback_of_ones_own_says_its_last_checkpoint(door, tiny_config, tmp_path):
+    best = [
+        "--trainer.callbacks+=ModelCheckpoint",
+        "--trainer.callbacks.monitor=val/J&F",
+        "--trainer.callbacks.mode=max",
+    ]
+    answer = door("fit", "--config", tiny_config, "--run", "best", *QUICK, *own)
+    assert answer.code == 0, answer.err
+    last = tmp_path / "runs" / "best" / "version_0" / "checkpoints" / "last.ckpt"
+    assert last.is_file() and f"trained: {last.relative_to(tmp_path)}" in answer.out
+    assert (last.parent.parent / "trained.json").is_file()
+    curve = EventAccumulator(str(last.parent.parent))
+    curve.Reload()
+    scores = [event.value for event in curve.Scalars("val/J&F")]  # one headline: curve, checkpoints and last lines
+    state = torch.load(last, weights_only=False)["callbacks"]
+    best = next(float(own["best_model_score"]) for own in state.values() if own.get("monitor") == "val/J&F")
+    assert len(scores) == 2 and best == pytest.approx(max(scores), abs=1e-7)
+    assert f"last validation, in percent: J&F {100 * scores[-1]:.1f}" in answer.out

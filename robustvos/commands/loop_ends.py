@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from callbacks.checkpoints import last_checkpoint
 from robustvos.commands.messages import next_step
 from robustvos.evaluation.memory import peak_memory
 from robustvos.files.atomic import atomic_write_text
-from robustvos.files.paths import lies_in
 
 
 def say_trained(model: Any, trainer: Any) -> None:
@@ -31,18 +31,10 @@ def note_trained(trainer: Any) -> str:
     :mod:`robustvos.commands.experiment` reads it, so that what is trained is not trained again. A run that was resumed at
     its end has nothing to do and leaves no checkpoint of its own: the note goes beside the one it was given.
     """
-    last = _last_checkpoint(trainer)
+    last = last_checkpoint(trainer)
     by_epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch
     by_steps = 0 <= trainer.max_steps <= trainer.global_step
     if last and trainer.is_global_zero and trainer.state.finished and (by_epochs or by_steps):
         content = {"checkpoint": last, "command": shlex.join(sys.argv[1:]), "memory_mib": peak_memory()}
         atomic_write_text(Path(last).parent.parent / "trained.json", json.dumps(content))
     return last
-
-
-def _last_checkpoint(trainer: Any) -> str:
-    """What this run saved last, else what it was given; a checkpoint also tells of the last one of the run that left it."""
-    saved = str(getattr(trainer.checkpoint_callback, "last_model_path", "") or "")
-    folder = getattr(trainer.checkpoint_callback, "dirpath", None)
-    is_own = bool(saved and folder) and Path(saved).is_file() and lies_in(saved, str(folder))
-    return saved if is_own else str(trainer.ckpt_path or saved)
