@@ -201,7 +201,7 @@ def lines_of_a_page(*argv: object) -> list[str]:
 
 
 def test_fit_with_a_checkpoint_callback_of_ones_own_says_its_last_checkpoint(door, tiny_config, tmp_path):
-    best = [
+    own = [
         "--trainer.callbacks+=ModelCheckpoint",
         "--trainer.callbacks.monitor=val/J&F",
         "--trainer.callbacks.mode=max",
@@ -215,6 +215,6 @@ def test_fit_with_a_checkpoint_callback_of_ones_own_says_its_last_checkpoint(doo
     curve.Reload()
     scores = [event.value for event in curve.Scalars("val/J&F")]  # one headline: curve, checkpoints and last lines
     state = torch.load(last, weights_only=False)["callbacks"]
-    best = next(float(own["best_model_score"]) for own in state.values() if own.get("monitor") == "val/J&F")
+    best = next(float(one["best_model_score"]) for one in state.values() if one.get("monitor") == "val/J&F")
     assert len(scores) == 2 and best == pytest.approx(max(scores), abs=1e-7)
     assert f"last validation, in percent: J&F {100 * scores[-1]:.1f}" in answer.out
