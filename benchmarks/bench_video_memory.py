@@ -91,7 +91,7 @@ def command_line(command: str, folder: Path, length: int, pause: float) -> list[
         return [*cli, video, out, "--corruption", "fog"]
     write_dataset(folder / f"data{length}", length)
     data = ["--data", "davis", "--data.root", str(folder / f"data{length}"), "--data.test.conditions", "[clean]"]
-    return [*cli, "--model", "sam2", *data, "--run", out]
+    return [*cli, "--model", "sam2", *data, "--run", f"{command}{length}"]  # below runs/ of the folder it runs in
 
 
 def peak_mib(arguments: Sequence[str], folder: Path) -> float:
