@@ -330,7 +330,7 @@ def test_export_holds_every_trained_value(door, trained, tmp_path):
         (["inspect", "--sam2", "nanno"], "nano"),
         (["score", "nowhere", "nowhere"], "nowhere"),
         (["report", "nowhere", "--out", "page"], "nowhere"),
-        (["report"], "runs"),
+        (["report"], "RUNS"),
     ],
 )
 def test_slip_with_a_tool_is_one_line(door, tmp_path, argv, said):
