@@ -141,6 +141,12 @@ def test_copied_config_finds_what_it_names_in_the_registry(parsed, tmp_path, nam
     assert parsed("fit", "--config", copy) == parsed("fit", "--config", MOGA)
 
 
+def test_copied_config_may_hold_what_only_yaml_has(parsed, tmp_path):
+    shipped = MOGA.read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(shipped.replace("run: moga", "run: 2026-11-29"), encoding="utf-8")
+    assert parsed("fit", "--config", "mine.yaml")["run"] == "2026-11-29"
+
+
 def test_config_that_names_no_base_suggests_one(door, tmp_path):
     (tmp_path / "mine.yaml").write_text("sam2: sam2/nanno.yaml\nmodel: {class_path: PromptableVOS}\n", encoding="utf-8")
     assert "did you mean 'nano'?" in door("fit", "--config", "mine.yaml").error

@@ -34,7 +34,7 @@ def with_forgetting(files: Sequence[str], configs: Path = CONFIGS) -> list[str]:
                 spelt.append(f"--{kind}=null")
             classes[kind] = name
         registered = dict(_registered(content, Path(file).parent, configs))
-        spelt.append(f"--config={json.dumps({**content, **registered}) if registered else file}")
+        spelt.append(f"--config={json.dumps({**content, **registered}, default=str) if registered else file}")
     return spelt
 
 

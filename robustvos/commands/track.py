@@ -89,7 +89,7 @@ def track(
     from robustvos.video.frames import open_frames
     from robustvos.video.live import LiveFrames, is_live, open_live
 
-    place = usable_device(device)
+    place = usable_device("cpu" if onnx is not None and device == "auto" else device)
     live = is_live(video)
     _check_options(live, backwards, limit)
     refuse_inputs_as_output(out, [None if live else video, mask, prompts, ckpt_path])

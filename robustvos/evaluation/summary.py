@@ -59,7 +59,12 @@ def summary_lines(run: RunRecord) -> list[str]:
     for other in present[1:]:
         lines += ["", *condition_block(other, run.by[other], run.metrics)]
     if len(run.by.get("corruption", ())) > 1 and len(run.by.get("category", ())) > 1:
-        lines += ["", *condition_block("category, condition", _crossed(run), run.metrics)]
+        crossed = {
+            f"{category}, {condition}": figures_under(run, category=category, corruption=condition)
+            for category in run.by["category"]
+            for condition in run.by["corruption"]
+        }
+        lines += ["", *condition_block("category, condition", crossed, run.metrics)]
     if run.by.get(CLASS_TAG):
         means = {metric: class_mean(run.objects, metric) for metric in run.metrics}
         lines += ["", *condition_block(CLASS_TAG, {**run.by[CLASS_TAG], "mean over classes": means}, run.metrics)]
@@ -89,16 +94,10 @@ def figures_of(objects: Sequence[ObjectScore], metrics: Sequence[str], averaging
     return {metric: mean_of(objects, metric, averaging=averaging) for metric in metrics}
 
 
-def _crossed(run: RunRecord) -> dict[str, Figures]:
-    """Figures of each category under each condition."""
-    crossed: dict[str, Figures] = {}
-    for category in run.by["category"]:
-        for condition in run.by["corruption"]:
-            tags = {"category": category, "corruption": condition}
-            objects = [record for record in run.objects if tags.items() <= record.tags.items()]
-            if objects:
-                crossed[f"{category}, {condition}"] = figures_of(objects, run.metrics, run.averaging)
-    return crossed
+def figures_under(run: RunRecord, **tags: str) -> Figures:
+    """Figures of the objects that have all of these tags, e.g. ``category="mobile", corruption="fog"``."""
+    objects = [record for record in run.objects if tags.items() <= record.tags.items()]
+    return figures_of(objects, run.metrics, run.averaging)
 
 
 def spread_block(figures: Figures, metrics: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from robustvos.conditions import CLEAN
 from robustvos.evaluation.aggregate import Estimate, paired_records
 from robustvos.evaluation.records import ObjectScore
 from robustvos.evaluation.results import RunRecord
-from robustvos.evaluation.summary import figures_of
+from robustvos.evaluation.summary import figures_under
 from robustvos.report.compare import averaged_over, averaging_of, cell_of, difference_cell, mean_cell
 from robustvos.report.published import Published, published_for
 from robustvos.report.sections import Section, reference_of
@@ -187,15 +187,7 @@ def _by_condition(section: Section) -> list[tuple[str, list[Mapping[str, Estimat
     for category in section.tag_values("category"):
         for condition in conditions:
             parts.append((f"Category: {category}, {condition}", {"category": category, "corruption": condition}))
-    found: list[tuple[str, list[Mapping[str, Estimate]]]] = []
-    for title, tags in parts:
-        chosen = [[entry for entry in run.objects if tags.items() <= entry.tags.items()] for _, run in section.runs]
-        estimates = [
-            figures_of(objects, run.metrics, run.averaging)
-            for objects, (_, run) in zip(chosen, section.runs, strict=True)
-        ]
-        found.append((title, list(estimates)))
-    return found
+    return [(title, [figures_under(run, **tags) for _, run in section.runs]) for title, tags in parts]
 
 
 def about_run(run: RunRecord) -> tuple[str, ...]:

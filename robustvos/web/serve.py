@@ -113,10 +113,8 @@ class Page:
         uvicorn = require("uvicorn", EXTRA)
         ui = require("nicegui", EXTRA).ui
         with self._socket() as listening:
-            for kind in (
-                FutureWarning,
-                DeprecationWarning,
-            ):  # of libraries: NiceGUI looks at every object when it starts
+            # NiceGUI looks at every object when it starts, and libraries warn of what it sees there
+            for kind in (FutureWarning, DeprecationWarning):
                 warnings.simplefilter("ignore", kind)
             ui.run_with(self.app, title=self.title, favicon="◐", show_welcome_message=False)
             guarded = Guard(self.app, self.address.token)
