@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -11,7 +10,7 @@ import lightning as L
 from callbacks.base import VideoCallback, run_folder
 from robustvos.evaluation.journal import Finished, Journal
 from robustvos.evaluation.records import UnreadVideo, VideoResult
-from robustvos.files.atomic_folder import remove_leftovers
+from robustvos.files.atomic_folder import remove_leftovers_below
 from robustvos.types import Video
 
 _NAMED = 6  # videos in the line that says what is passed over
@@ -39,7 +38,7 @@ class ResumableTest(L.Callback):
             if self.resumes is None:
                 self._journal.begin()
             self._journal.hold()
-            _sweep(run_folder(trainer))  # nobody else writes there now
+            remove_leftovers_below(run_folder(trainer))  # nobody else writes there now
         trainer.strategy.barrier("the journal is there")
         self._known = {} if self.resumes is None else self._journal.read()
         trainer.strategy.barrier("the journal is read")  # before any process adds to it
@@ -76,12 +75,6 @@ class ResumableTest(L.Callback):
 
 def _listeners(trainer: L.Trainer) -> list[VideoCallback]:
     return [callback for callback in trainer.callbacks if isinstance(callback, VideoCallback)]
-
-
-def _sweep(run: Path) -> None:
-    """Remove what a killed test has left half-written, at any depth."""
-    for folder in {leftover.parent for leftover in run.rglob(".*.tmp")}:
-        remove_leftovers(folder)
 
 
 def _passed_over(folder: object, names: Sequence[str]) -> str:

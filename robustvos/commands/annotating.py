@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from robustvos.errors import DataNotFound, UserError
-from robustvos.files.atomic import discard_leftovers
+from robustvos.files.atomic_folder import remove_leftovers_below
 from robustvos.files.manifest import locked
 from robustvos.video.sequence import Frames
 from robustvos.web.annotation import Annotation, State
@@ -29,7 +29,7 @@ def claimed(folder: Path) -> Iterator[None]:
     with locked(lock, wait=False) as held:
         if not held:
             raise UserError(f"{folder} is open in another 'annotate'; end that one, or choose another --out")
-        discard_leftovers(folder)
+        remove_leftovers_below(folder)
         try:
             yield
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from robustvos.errors import UserError
-
-_LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 @contextmanager
@@ -65,13 +62,6 @@ def atomic_write_json(path: str | os.PathLike[str], value: Any) -> None:
         UserError: See :func:`atomic_path`.
     """
     atomic_write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def discard_leftovers(folder: Path) -> None:
-    """Delete what killed writers left below a folder; only for a folder that nobody else writes to now."""
-    for path in folder.rglob(".*.tmp"):
-        if _LEFTOVER.fullmatch(path.name) and path.is_file():
-            _discard(path)
 
 
 def _discard(path: Path) -> None:

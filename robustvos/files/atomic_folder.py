@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from robustvos.errors import UserError
+
+_OURS = re.compile(r"\.[0-9a-f]+\.tmp$")  # others may have hidden temporary files of their own
 
 
 @contextmanager
@@ -76,12 +79,20 @@ def remove_leftovers(parent: str | os.PathLike[str], of: Collection[str] | None 
     folder = Path(parent)
     prefixes = None if of is None else {_prefix(folder / name) for name in of}
     for leftover in folder.glob(".*.tmp") if folder.is_dir() else ():
+        if not _OURS.search(leftover.name):
+            continue
         if prefixes is not None and leftover.name.rsplit(".", 2)[0] not in prefixes:
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def remove_leftovers_below(folder: Path) -> None:
+    """The same at any depth; only for a folder that nobody else writes to now."""
+    for parent in {leftover.parent for leftover in folder.rglob(".*.tmp")}:
+        remove_leftovers(parent)
 
 
 def _prefix(target: Path) -> str:

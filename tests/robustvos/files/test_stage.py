@@ -158,10 +158,10 @@ def start(root, seconds=0.02, workers=1, index=0, count=1):
 
 
 def test_killed_at_random_and_run_again_leaves_the_same_bytes(tmp_path):
-    run_stage(Draw(DrawSettings(seconds=0.02)), tmp_path / "whole", progress=False)
+    run_stage(Draw(DrawSettings(seconds=0.06)), tmp_path / "whole", progress=False)
     rng, done, manifest = random.Random(0), set(), tmp_path / "killed" / "draw" / "manifest.jsonl"
     for _ in range(8):
-        process = start(tmp_path / "killed", seconds=0.02)
+        process = start(tmp_path / "killed", seconds=0.06)
         content = manifest.read_bytes() if manifest.exists() else b""
         while process.poll() is None and (not manifest.exists() or manifest.read_bytes() == content):
             time.sleep(0.005)
@@ -171,7 +171,7 @@ def test_killed_at_random_and_run_again_leaves_the_same_bytes(tmp_path):
             break
         done.add(manifest.read_bytes().count(b"\n"))
     assert len(done) > 2, "killed in several states"
-    run_stage(Draw(DrawSettings(seconds=0.02)), tmp_path / "killed", progress=False)
+    run_stage(Draw(DrawSettings(seconds=0.06)), tmp_path / "killed", progress=False)
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
