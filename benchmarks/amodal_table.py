@@ -1,12 +1,15 @@
-"""Whole masks of hidden objects: a trained system against what needs no training, on drawn clips that nothing was trained on.
+"""Whole masks of hidden objects: a trained system against what needs no training, on clips that nothing was trained on.
 
     OMP_NUM_THREADS=1 python benchmarks/amodal_table.py --systems moga_amodal --clips 200
+    OMP_NUM_THREADS=1 python benchmarks/amodal_table.py --set hidden --root DATA --sam2 small --systems moga_amodal --clips 100
+    OMP_NUM_THREADS=1 python benchmarks/amodal_table.py --set native --root DIR --sam2 small --systems moga_amodal
 
 Each clip is tracked once by the frozen base, whose masks every completion is then given, and once by each system. What is
 known of a clip is written to ``--out`` at once: a run that is stopped goes on, and a later one adds systems. The sets are
 ``validation`` (for choosing), ``test`` (the embedded sample's own clips and more of them, never looked at for choosing) and
-``other`` (drawn with other settings: larger and longer than any that was trained on). In percent, means over clips [95 %
-interval, bootstrap over clips]; differences are paired over clips.
+``other`` (drawn with other settings: larger and longer than any that was trained on), which are drawn; ``hidden`` and
+``hidden_validation`` (``configs/data/hidden.yaml``, made of footage that is held back); and ``native`` (clips that ``realvas
+run`` has made). In percent, means over clips [95 % interval, bootstrap over clips]; differences are paired over clips.
 """
 
 from __future__ import annotations
@@ -20,9 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from datamodules.hidden import Hidden
+from robustvos.datasets.amodal.native_videos import NativeVideos
 from robustvos.datasets.corruption import corrupted_video
+from robustvos.datasets.evaluation import VideoSet
+from robustvos.datasets.pasted import HiddenEvaluation
 from robustvos.evaluation.amodal_scores import AmodalScores
 from robustvos.evaluation.bootstrap import interval, resampled_sums
+from robustvos.evaluation.protocol import Prompting
 from robustvos.files.atomic import atomic_write_json
 from robustvos.metrics.amodal_figures import OCCLUDED_ABOVE
 from robustvos.parsing import make
@@ -35,6 +43,7 @@ from robustvos.systems.loading import load_system
 from robustvos.systems.system import System
 from robustvos.systems.tracking import track_video
 from robustvos.types import Prompt, TrackedFrame, Video
+from robustvos.video.native import find_native_clips
 
 COMPLETIONS = ("repeat_query", "hold_last", "constant_velocity", "follow_occluder", "complete_convex")
 FIGURES = ("mIoU", "mIoU_fo", "mIoU_ffo", "mIoU_occ")
@@ -43,6 +52,7 @@ SHAPES = {
     "test": ((144, 176, 56), (128, 160, 48), (144, 192, 64), (128, 176, 52)),  # as the embedded sample
     "other": ((216, 216, 88), (192, 288, 80), (240, 256, 96), (96, 128, 36)),
 }
+HELD_BACK = ("bus", "hockey", "rhino", "tennis", "stroller", "train")  # as configs/pretrain/small*.yaml
 SEEDS = {"validation": "amodal-validation-1", "test": "realvas-sample-1", "other": "amodal-other-1"}
 Stream = list[tuple[torch.Tensor, TrackedFrame]]
 Found = dict[str, dict[str, dict[str, Any]]]
@@ -64,6 +74,17 @@ def clip_of(kind: str, category: str, number: int) -> Video:
         size=(height, width),
         tags={"category": category},
     )
+
+
+def set_of(arguments: argparse.Namespace) -> VideoSet | None:
+    """A set that is not drawn."""
+    if arguments.set == "native":
+        return NativeVideos(find_native_clips(arguments.root))
+    if not arguments.set.startswith("hidden"):
+        return None
+    data = Hidden(arguments.root, held_back=HELD_BACK)
+    split = "val" if arguments.set == "hidden_validation" else "test"
+    return data.video_set(split, HiddenEvaluation(limit=arguments.clips))  # type: ignore[arg-type]
 
 
 def scored(video: Video, stream: Stream) -> dict[str, Any]:
@@ -96,17 +117,21 @@ def measure(arguments: argparse.Namespace, found: Found) -> None:
     """Fill in what ``found`` lacks; ``--out`` is written after every clip."""
     systems = {name: None for name in ("sam2", *arguments.systems)} | dict(arguments.checkpoints)
     loaded: dict[str, System] = {}
-    for name, category, number in clips(arguments):
+    videos = set_of(arguments)
+    for name, category, number in clips(arguments, videos):
         wanted = [system for system in systems if name not in found.get(system, {})]
         if arguments.completions and "sam2" not in wanted and name not in found.get(COMPLETIONS[0], {}):
             wanted.append("sam2")
         if not wanted:
             continue
-        video = clip_of(arguments.set, category, number)
+        if videos is None:
+            video = clip_of(arguments.set, category, number)
+        else:
+            video = videos.prompted(number, Prompting("mask"), None, arguments.condition)
         clip = corrupted_video(video, arguments.condition, arguments.severity, "intended")
         for system in wanted:
             if system not in loaded:
-                loaded[system] = load_system(system.partition("@")[0], sam2="nano", checkpoint=systems[system])
+                loaded[system] = load_system(system.partition("@")[0], sam2=arguments.sam2, checkpoint=systems[system])
             stream = tracked(loaded[system], clip)
             found.setdefault(system, {})[name] = scored(video, stream)
             if system == "sam2" and arguments.completions:
@@ -116,8 +141,11 @@ def measure(arguments: argparse.Namespace, found: Found) -> None:
         atomic_write_json(arguments.out, found)
 
 
-def clips(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
-    """Names, categories and numbers of the clips, categories in turn."""
+def clips(arguments: argparse.Namespace, videos: VideoSet | None) -> Iterator[tuple[str, str, int]]:
+    """Names, categories and numbers of the clips; of drawn ones the categories in turn."""
+    if videos is not None:
+        yield from ((name, "", number) for number, name in enumerate(videos.names))
+        return
     for number in range(arguments.clips // len(CATEGORIES)):
         for category in CATEGORIES:
             yield f"{category}_{number:03d}", category, number
@@ -173,7 +201,7 @@ def report(found: Found, systems: Sequence[str]) -> None:
     for system in systems if baselines else ():
         print(f"\n`{system}` against the best baseline, paired:\n")
         print("| clips | figure | clips with it | best baseline | it | " + f"`{system}` | difference |\n|" + "---|" * 7)
-        for category in (None, *CATEGORIES):
+        for category in (None, *dict.fromkeys(clip["category"] for clip in found["sam2"].values())):
             for figure in FIGURES[1:]:
                 print(row(found, system, baselines, figure, category))
     others = [name for name in everyone if name not in COMPLETIONS]
@@ -216,7 +244,9 @@ def main() -> None:
         metavar="NAME=FILE",
         help="systems of runs; NAME or NAME@LABEL",
     )
-    parser.add_argument("--set", choices=SHAPES, default="test")
+    parser.add_argument("--set", choices=(*SHAPES, "hidden", "hidden_validation", "native"), default="test")
+    parser.add_argument("--root", type=Path, help="of hidden: folder of sets of stills and videos; of native: of clips")
+    parser.add_argument("--sam2", default="nano", help="the base")
     parser.add_argument("--clips", type=int, default=200, help="a quarter of each category")
     parser.add_argument("--completions", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--condition", default="clean", help="clean, or a corruption")

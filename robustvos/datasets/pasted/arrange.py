@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from robustvos.datasets.pasted.collection import Collection, Footage
@@ -13,6 +16,29 @@ _LONGEST = (0.15, 0.6)  # of an object that is laid on, in picture sides
 _OF_VIDEO = 0.3  # of the motion that stills have; videos move by themselves
 _OF_OBJECT = 1.5
 _WHOLE = 0.45  # chance that a picture is shown whole, not cropped
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """An object of a still or a video, to be laid on a clip of ``T`` frames.
+
+    Attributes:
+        images: ``T`` pictures ``(H, W, 3)`` uint8.
+        ids: ``T`` maps ``(H, W)`` uint8 of object ids.
+        cut: Id of the object.
+        place: ``(3, 3)``, from the picture to the frame: the object's box at its size there, about the centre.
+        extent: Width and height of that box, in frame sides.
+    """
+
+    images: Sequence[np.ndarray]
+    ids: Sequence[np.ndarray]
+    cut: int
+    place: np.ndarray
+    extent: tuple[float, float]
+
+    def along(self, path: np.ndarray) -> Layer:
+        """The object on a path ``(T, 3, 3)``."""
+        return Layer(self.images, self.ids, path @ self.place, self.cut)
 
 
 def arrange(kind: str, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> list[Layer]:
@@ -27,7 +53,7 @@ def arrange(kind: str, footage: Collection, recipe: Recipe, frames: int, rng: np
     """
     from_video = bool(footage.videos) and (kind == "videos" or (kind == "cutouts" and rng.random() < 0.5))
     from_video = from_video or not footage.stills
-    layers = [_base(_pick(footage, from_video, rng), from_video, recipe, frames, rng)]
+    layers = [base_layer(pick(footage, from_video, rng), from_video, recipe, frames, rng)]
     chances = np.array(recipe.pasted, dtype=np.float64)
     count = int(rng.choice(len(chances), p=chances / chances.sum()))
     for _ in range(max(1, count) if kind == "cutouts" else count):
@@ -37,7 +63,8 @@ def arrange(kind: str, footage: Collection, recipe: Recipe, frames: int, rng: np
     return layers
 
 
-def _pick(footage: Collection, from_video: bool, rng: np.random.Generator) -> Footage:
+def pick(footage: Collection, from_video: bool, rng: np.random.Generator) -> Footage:
+    """One of the videos or stills, drawn uniformly."""
     pool = footage.videos if from_video else footage.stills
     return pool[int(rng.integers(len(pool)))]
 
@@ -64,7 +91,8 @@ def _window(
     return [pairs[int(t)][0] for t in order], [pairs[int(t)][1] for t in order]
 
 
-def _base(source: Footage, from_video: bool, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer:
+def base_layer(source: Footage, from_video: bool, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer:
+    """A picture or video that fills the frame, and moves a little."""
     images, ids = _window(source, frames, recipe.strides, rng)
     motion = recipe.motion.scaled(_OF_VIDEO) if from_video else recipe.motion
     path = affine_path(rng, frames, motion)
@@ -93,8 +121,30 @@ def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer | None:
     """An object cut out of a still or a video, on a path of its own; None if the picture drawn shows none."""
+    made = cut_out(footage, recipe, frames, _LONGEST, rng)
+    if made is None:
+        return None
+    path = affine_path(rng, frames, recipe.motion.scaled(_OF_OBJECT))
+    where = np.tile(shift(*rng.uniform(-0.4, 0.4, 2)), (frames, 1, 1))
+    if rng.random() < recipe.exits:
+        where[:, :2, 2] += way_out(rng, frames, 1.0 + max(made.extent) / 2)
+    return made.along(where @ path)
+
+
+def cut_out(
+    footage: Collection, recipe: Recipe, frames: int, longest: tuple[float, float], rng: np.random.Generator
+) -> CutOut | None:
+    """An object of a still or a video, mirrored half of the time; None if the picture drawn shows none.
+
+    Args:
+        footage: What there is.
+        recipe: Strides of videos.
+        frames: Length of the clip.
+        longest: Its longer side, at least and at most, in frame sides.
+        rng: Draws everything.
+    """
     from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.4)
-    images, ids = _window(_pick(footage, from_video, rng), frames, recipe.strides, rng)
+    images, ids = _window(pick(footage, from_video, rng), frames, recipe.strides, rng)
     seen, counts = np.unique(ids[0][ids[0] > 0], return_counts=True)
     seen = seen[counts >= 0.002 * ids[0].size]
     if not len(seen):
@@ -103,17 +153,13 @@ def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Gen
     x0, y0, x1, y1 = _box(ids, cut)
     height, width = ids[0].shape
     # The object's box, in unit coordinates of its picture, is brought to the frame's centre at its size there.
-    longest = rng.uniform(*_LONGEST)
+    side = rng.uniform(*longest)
     ratio = (x1 - x0) / (y1 - y0) * np.exp(rng.uniform(-0.25, 0.25))
-    wide, high = (longest, longest / ratio) if ratio > 1 else (longest * ratio, longest)
+    wide, high = (side, side / ratio) if ratio > 1 else (side * ratio, side)
     place = stretch(wide * width / (x1 - x0), high * height / (y1 - y0))
     place = place @ shift(0.5 - (x0 + x1) / 2 / width, 0.5 - (y0 + y1) / 2 / height)
     place = stretch(-1.0 if rng.random() < 0.5 else 1.0, 1.0) @ place
-    path = affine_path(rng, frames, recipe.motion.scaled(_OF_OBJECT))
-    where = np.tile(shift(*rng.uniform(-0.4, 0.4, 2)), (frames, 1, 1))
-    if rng.random() < recipe.exits:
-        where[:, :2, 2] += way_out(rng, frames, 1.0 + longest / 2)
-    return Layer(images, ids, where @ path @ place, cut)
+    return CutOut(images, ids, cut, place, (wide, high))
 
 
 def _box(ids: list[np.ndarray], cut: int) -> tuple[float, float, float, float]:

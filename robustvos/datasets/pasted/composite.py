@@ -57,12 +57,25 @@ def compose(layers: Sequence[Layer], size: int) -> tuple[np.ndarray, np.ndarray]
     return frames, labels
 
 
+def whole_masks(layer: Layer, size: int) -> np.ndarray:
+    """``(T, S, S)`` bool, where the object of a layer that is cut out lies, whatever is laid on it; cut by the frame."""
+    masks = np.empty((len(layer.path), size, size), dtype=bool)
+    for t, ids in enumerate(layer.ids):
+        masks[t] = _matte(ids == layer.cut, pixel_map(layer.path[t], ids.shape, size), size) > 127
+    return masks
+
+
+def _matte(mask: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """``(S, S)`` uint8, 255 inside; labels are of the pixels above 127."""
+    return _warp(mask.astype(np.uint8) * 255, matrix, size, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+
+
 def _lay_on(
     frame: np.ndarray, labels: np.ndarray, image: np.ndarray, mask: np.ndarray, matrix: np.ndarray, label: int
 ) -> None:
     """Lay one object on a frame, in place; nothing is drawn where it lies outside."""
     size = len(frame)
-    matte = _warp(mask.astype(np.uint8) * 255, matrix, size, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    matte = _matte(mask, matrix, size)
     box = cv2.boundingRect(matte)
     if not box[2]:
         return

@@ -1,4 +1,4 @@
-"""Clips of held-back footage as videos to track: what settings of a base are chosen by."""
+"""Clips of held-back footage as videos to track: what settings of a base, and of a tracker of hidden objects, are chosen by."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.pasted.clips import MixedClips
 from robustvos.datasets.pasted.collection import Collection
+from robustvos.datasets.pasted.hidden import HiddenClips
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import UserError
 from robustvos.evaluation.protocol import Protocol
@@ -78,4 +79,64 @@ class HeldBackVideos(VideoSet):
             frame_names=tuple(f"{t:05d}" for t in range(len(clip.masks))),
             size=(self._clips.size, self._clips.size),
             tags={"kind": made.kind},
+        )
+
+
+@dataclass(frozen=True)
+class HiddenEvaluation(Evaluation):
+    """Evaluation of clips whose object is hidden for a while, made of held-back footage.
+
+    Attributes:
+        limit: How many are made.
+        frames: Length.
+        size: Side of the frames, pixels.
+    """
+
+    limit: int | None = 100
+    frames: int = 32
+    size: int = 320
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("limit", "frames", "size"):
+            if not (getattr(self, name) or 0) >= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; clips are made, give 1 or more")
+
+    def facts(self, protocol: Protocol) -> dict[str, str]:
+        """See :meth:`robustvos.datasets.evaluation.Evaluation.facts`."""
+        return {"side": str(self.size), "frames": str(self.frames), **super().facts(protocol)}
+
+
+class HiddenVideos(VideoSet):
+    """Clips of held-back footage whose object is hidden for a while; the category of a clip says how.
+
+    Args:
+        footage: What is held back.
+        recipe: Motion and light.
+        settings: How many, how long.
+        first: Number of the first clip; those of training, validation and test never meet.
+    """
+
+    label = "the held-back clips"
+
+    def __init__(self, footage: Collection, recipe: Recipe, settings: HiddenEvaluation, first: int) -> None:
+        count = settings.limit or 0
+        self._clips = HiddenClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
+        self.names = tuple(f"hidden_{index:04d}" for index in range(count))
+
+    def video(self, index: int) -> Video:
+        """See :class:`robustvos.datasets.evaluation.VideoSet`."""
+        made = self._clips.make(index)
+        clip = made.clip
+        assert clip.amodal is not None
+        return Video(
+            name=self.names[index],
+            frames=list(torch.unbind(clip.frames)),
+            object_ids=clip.object_ids,
+            masks=list(torch.unbind(clip.masks)),
+            amodal=list(torch.unbind(clip.amodal)),
+            prompts=(),
+            frame_names=tuple(f"{t:05d}" for t in range(len(clip.masks))),
+            size=(self._clips.size, self._clips.size),
+            tags={"category": made.passing},
         )

@@ -1,0 +1,98 @@
+"""Clips of real objects that other real objects hide, made of stills and videos with masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from datamodules.base import Data, Split
+from robustvos.datasets.evaluation import Evaluation, VideoSet
+from robustvos.datasets.pasted import (
+    HELD_BACK,
+    Collection,
+    HiddenClips,
+    HiddenEvaluation,
+    HiddenTraining,
+    HiddenVideos,
+    Recipe,
+    locate_collection,
+)
+from robustvos.errors import DataNotFound
+from robustvos.evaluation.protocol import DatasetFacts
+from robustvos.workers import begin_loading
+
+
+class Hidden(Data):
+    """Cut-out objects before which another one, or a piece of a picture, passes; the task is the whole mask in every frame.
+
+    Args:
+        root: Folder of sets (:mod:`robustvos.datasets.pasted.collection`); None: ``$ROBUSTVOS_DATA/pasted``.
+        sets: Names of those used; None: all.
+        held_back: Videos that training never sees; validation and test are made of them.
+        held_back_stills: Every so many stills are held back too; 0: none.
+        recipe: Motion and light of the clips.
+        train: Length, number and weather of training clips.
+        val: Validation.
+        test: Test; other clips than validation's.
+        seed: Of training clips; validation and test never change.
+        workers: Processes that make clips.
+    """
+
+    name = "hidden"
+    facts = DatasetFacts(task="amodal", overlapping=True)
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        sets: list[str] | None = None,
+        held_back: tuple[str, ...] = (),
+        held_back_stills: int = 20,
+        recipe: Recipe = Recipe(),
+        train: HiddenTraining = HiddenTraining(),
+        val: HiddenEvaluation = HiddenEvaluation(limit=20),
+        test: HiddenEvaluation = HiddenEvaluation(),
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.root, self.sets = root, sets
+        self.held_back, self.every = held_back, held_back_stills
+        self.recipe, self.train, self.val, self.test = recipe, train, val, test
+        self.seed, self.workers = seed, workers
+        self._footage: tuple[Collection, Collection] | None = None
+
+    @classmethod
+    def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
+        """One line on what ``arguments`` of the constructor ask for in vain; None if all is there."""
+        try:
+            cls(**{key: arguments[key] for key in ("root", "sets") if key in arguments}).footage()
+        except DataNotFound as error:
+            return str(error)
+        return None
+
+    def footage(self) -> tuple[Collection, Collection]:
+        """What is trained on, and what is held back; raises DataNotFound."""
+        if self._footage is None:
+            self._footage = locate_collection("pasted", self.root, self.sets).split(self.held_back, self.every)
+        return self._footage
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of this epoch, of clips that no other epoch has."""
+        epoch, train = self.epoch, self.train
+        frames, side = epoch.value_of(train.frames), self.side_of_clips(train.size)
+        batch = max(1, train.frames_per_batch // frames)
+        count = train.batches * batch
+        first = epoch.first_of(count, HELD_BACK)
+        clips = HiddenClips(
+            self.footage()[0], self.recipe, frames, side, first, count, self.seed, corruption=train.corruption
+        )
+        return self.clip_loader(clips, batch, worker_init_fn=begin_loading if self.workers else None)
+
+    def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
+        """See :class:`datamodules.base.Data`; predict has the test clips."""
+        assert isinstance(settings, HiddenEvaluation)
+        first = HELD_BACK if split == "val" else 2 * HELD_BACK
+        return HiddenVideos(self.footage()[1], self.recipe, settings, first)

@@ -1,0 +1,222 @@
+"""Amodal clips of real pixels: a cut-out object that another one, or a piece of a picture, passes before; masks are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from robustvos.datasets.corruption import Corruption, corrupt_training_clip
+from robustvos.datasets.pasted.arrange import CutOut, base_layer, cut_out, pick
+from robustvos.datasets.pasted.collection import Collection
+from robustvos.datasets.pasted.composite import Layer, compose, whole_masks
+from robustvos.datasets.pasted.lighting import relight
+from robustvos.datasets.pasted.paths import affine_path, stretch
+from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.errors import BadMask, DataNotFound
+from robustvos.seeding import numpy_rng
+from robustvos.types import Clip
+from robustvos.video.native_tree import QUERY_ID
+from robustvos.video.occlusion_levels import NO_MORE_THAN
+
+PASSES = ("across", "back", "stays")
+"""What the occluder does: it goes on to the other side, turns back, or stays before the object until the end."""
+
+_ATTEMPTS = 60
+_PREVIEW = 64  # side at which an arrangement is looked at before it is drawn
+_OBJECT = (0.2, 0.5)  # longer side of the object, in frame sides
+_MOTION = 0.6  # of the motion that stills have
+_PATCH = 0.5  # chance that the occluder is a piece of a picture: a wall, a panel, a post
+_BEHIND = 0.5  # chance that the occluder keeps its place, and the object goes behind it
+_CAMERA = 0.5  # chance that everything moves with the picture
+_OTHER = 0.35  # chance of a further object, below both
+_WORTH = 0.05  # hidden part from which a frame teaches what cannot be seen
+
+
+@dataclass(frozen=True)
+class HiddenClip:
+    """A clip and what is known of it besides.
+
+    Attributes:
+        clip: Frames, visible masks and whole ones.
+        passing: One of :data:`PASSES`.
+    """
+
+    clip: Clip
+    passing: str
+
+
+class HiddenClips(Dataset[Clip]):
+    """Clips ``first`` to ``first + count - 1``; item ``i`` depends on ``first + i``, seed and footage alone.
+
+    In the first frame the object is whole and wholly in the picture. Later at least 30 % of it are hidden at once, and some
+    of it in at least a sixth of the frames.
+
+    Args:
+        footage: Stills and videos that clips are made of.
+        recipe: Motion, light, strides of videos; its kinds of clips do not matter here.
+        frames: Length ``T``.
+        size: Side ``S`` of the frames.
+        first: Number of the first clip.
+        count: Clips.
+        seed: Of everything drawn.
+        corruption: What clips are corrupted by; None: nothing.
+
+    Raises:
+        DataNotFound: If there is no footage.
+    """
+
+    def __init__(
+        self,
+        footage: Collection,
+        recipe: Recipe,
+        frames: int,
+        size: int,
+        first: int,
+        count: int,
+        seed: int,
+        corruption: Corruption | None = None,
+    ) -> None:
+        if not footage.stills and not footage.videos:
+            raise DataNotFound("no stills and no videos to make clips of hidden objects of; add some")
+        self.footage, self.recipe = footage, recipe
+        self.frames, self.size = frames, size
+        self.first, self.count, self.seed, self.corruption = first, count, seed, corruption
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Clip:
+        """Clip: ``(T, 3, S, S)`` frames, ``(T, 1, S, S)`` visible and whole masks."""
+        clip = self.make(index).clip
+        return clip if self.corruption is None else corrupt_training_clip(clip, self.corruption, self.seed)
+
+    def make(self, index: int) -> HiddenClip:
+        """The clip, not corrupted, and how its object is hidden.
+
+        Raises:
+            BadMask: If no object can be hidden in any of several attempts.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number = self.first + index
+        rng = numpy_rng("hidden", self.seed, number)
+        for _ in range(_ATTEMPTS):
+            passing = str(rng.choice(PASSES))
+            layers, query = arrange_hiding(passing, self.footage, self.recipe, self.frames, rng)
+            if not layers or not is_useful(*_masks(layers, query, _PREVIEW)[1:]):
+                continue
+            frames, seen, whole = _masks(layers, query, self.size)
+            if is_useful(seen, whole):
+                break
+        else:
+            raise BadMask(
+                f"no object could be hidden in {_ATTEMPTS} attempts at a clip; check that the masks show whole objects"
+            )
+        frames = relight(frames, self.recipe.lighting, rng)
+        clip = Clip(
+            name=f"{passing}_{number:010d}",
+            frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+            masks=torch.from_numpy(seen[:, None]),
+            object_ids=(QUERY_ID,),
+            amodal=torch.from_numpy(whole[:, None]),
+        )
+        return HiddenClip(clip, passing)
+
+
+def arrange_hiding(
+    passing: str, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator
+) -> tuple[list[Layer], int]:
+    """The layers of a clip, the base first, and the place of the query object among them; no layers if none was found."""
+    recipe = replace(recipe, motion=recipe.motion.scaled(_MOTION))
+    from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.5)
+    base = base_layer(pick(footage, from_video, rng), from_video, recipe, frames, rng)
+    query = cut_out(footage, recipe, frames, _OBJECT, rng)
+    other = cut_out(footage, recipe, frames, _OBJECT, rng) if rng.random() < _OTHER else None
+    if query is None:
+        return [], 0
+    occluder = _occluder(query, footage, recipe, frames, rng)
+    if occluder is None:
+        return [], 0
+    anchor = affine_path(rng, frames, recipe.motion)
+    anchor[:, :2, 2] += rng.uniform(-0.25, 0.25, 2)
+    apart = _distance(query, occluder, passing, frames, rng)
+    # One of the two keeps to the anchor; of the occluder's path only the translation is the anchor's.
+    behind = rng.random() < _BEHIND
+    beside = np.tile(np.eye(3), (frames, 1, 1))
+    beside[:, :2, 2] = anchor[:, :2, 2] + (0 if behind else apart)
+    if behind:
+        anchor = anchor.copy()
+        anchor[:, :2, 2] -= apart
+    camera = np.linalg.inv(base.path[:1]) @ base.path if not from_video and rng.random() < _CAMERA else None
+    layers = [base]
+    if other is not None:
+        path = affine_path(rng, frames, recipe.motion)
+        path[:, :2, 2] += rng.uniform(-0.4, 0.4, 2)
+        layers.append(other.along(_moved(path, camera)))
+    layers += [query.along(_moved(anchor, camera)), occluder.along(_moved(beside, camera))]
+    return layers, len(layers) - 2
+
+
+def is_useful(seen: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether ``(T, S, S)`` visible and whole masks make a clip: a clean start off the border, and enough hidden later."""
+    areas = whole.sum((1, 2))
+    if areas[0] < 0.004 * whole[0].size or whole[0][[0, -1]].any() or whole[0][:, [0, -1]].any():
+        return False
+    hidden = np.where(areas > 0, 1 - seen.sum((1, 2)) / np.maximum(areas, 1), 0.0)
+    return bool(hidden[0] <= NO_MORE_THAN and hidden.max() >= 0.3 and (hidden > _WORTH).mean() >= 1 / 6)
+
+
+def _masks(layers: Sequence[Layer], query: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    frames, labels = compose(layers, size)
+    layer = layers[query]
+    return frames, labels == 256 * query + (layer.cut or 0), whole_masks(layer, size)
+
+
+def _occluder(
+    query: CutOut, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator
+) -> CutOut | None:
+    """Something that can hide the object: another object, larger, or a piece of a picture."""
+    if rng.random() >= _PATCH:
+        longest = max(query.extent)
+        return cut_out(footage, recipe, frames, (1.2 * longest, 2.2 * longest), rng)
+    source = pick(footage, not footage.stills or (bool(footage.videos) and rng.random() < 0.3), rng)
+    image, ids = source.read(0)
+    height, width = ids.shape
+    part = rng.uniform(0.2, 0.6, 2)
+    x0, y0 = (int(rng.integers(int(room * (1 - share)) + 1)) for room, share in zip((width, height), part, strict=True))
+    piece = np.ascontiguousarray(image[y0 : y0 + max(8, int(height * part[1])), x0 : x0 + max(8, int(width * part[0]))])
+    wide, high = query.extent[0] * rng.uniform(1.1, 2.2), query.extent[1] * rng.uniform(1.1, 2.8)
+    solid = np.ones(piece.shape[:2], dtype=np.uint8)
+    return CutOut([piece] * frames, [solid] * frames, 1, stretch(wide, high), (wide, high))
+
+
+def _distance(query: CutOut, occluder: CutOut, passing: str, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """``(T, 2)``, where the occluder is, seen from the object: apart at first, then before it."""
+    time = np.arange(frames) / frames
+    comes, stays, goes = rng.uniform(0.12, 0.35), rng.uniform(0.05, 0.45), rng.uniform(0.12, 0.35)
+    start = rng.uniform(0.05, 0.3)
+    arrives = _eased((time - start) / comes)
+    leaves = _eased((time - start - comes - stays) / goes)
+    after = {"across": -1.0, "back": 1.0, "stays": 0.0}[passing]
+    along = 1 - arrives + after * leaves
+    angle = rng.uniform(0, 2 * np.pi)
+    direction = np.array([np.cos(angle), np.sin(angle)])
+    room = (np.array(query.extent) + occluder.extent) / 2  # boxes that are so far apart on one axis do not meet
+    far = float(np.min(room / np.maximum(np.abs(direction), 1e-6))) * rng.uniform(1.05, 1.3)
+    across = np.array([-direction[1], direction[0]]) * rng.uniform(-0.25, 0.25) * min(query.extent)
+    placed: np.ndarray = along[:, None] * far * direction + across
+    return placed
+
+
+def _eased(share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 0, 1)
+    eased: np.ndarray = share * share * (3 - 2 * share)
+    return eased
+
+
+def _moved(path: np.ndarray, camera: np.ndarray | None) -> np.ndarray:
+    return path if camera is None else camera @ path
