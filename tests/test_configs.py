@@ -58,6 +58,21 @@ def flags(prefix: str, settings: dict[str, Any]) -> list[str]:
 
 
 TINY = [*flags("trainer.", TRAINER), *flags("", PICTURES)]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_no_key_is_given_twice(path):
+    """YAML takes the last of two, without a word."""
+
+    def check(node: yaml.Node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys)), f"{path}:{node.start_mark.line + 1}: {keys}"
+        for child in node.value if isinstance(node.value, list) else ():
+            for part in child if isinstance(child, tuple) else (child,):
+                check(part)
+
+    check(yaml.compose(path.read_text(encoding="utf-8")))
 TINY_SHAPES = ["--data", "shapes", *flags("data.", SHAPES)]
 
 

@@ -82,4 +82,4 @@ def test_tracker_of_hidden_objects_is_trained_and_tested_on_small(door, root, tm
     answer = door("test", *chosen, *clips, *evaluation, *TINY)
     assert answer.code == 0, answer.err
     results = json.loads(next(tmp_path.rglob("results.json")).read_text())
-    assert results["base"] == "small" and {"mIoU_fo", "mIoU_ffo", "mIoU_occ"} <= set(results["metrics"])
+    assert results["base"] == "small" and "mIoU_occ" in results["metrics"]
