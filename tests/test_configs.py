@@ -73,6 +73,8 @@ def test_no_key_is_given_twice(path):
                 check(part)
 
     check(yaml.compose(path.read_text(encoding="utf-8")))
+
+
 TINY_SHAPES = ["--data", "shapes", *flags("data.", SHAPES)]
 
 

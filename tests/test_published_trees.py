@@ -183,7 +183,11 @@ def read(*parts: str) -> dict[str, Any]:
 
 def downloaded() -> list[str]:
     """Those that are neither drawn by this project nor made of footage of one's own."""
-    return [p.stem for p in sorted((CONFIGS / "data").glob("*.yaml")) if p.stem not in ("hidden", "pasted", "shapes", "realvas")]
+    return [
+        p.stem
+        for p in sorted((CONFIGS / "data").glob("*.yaml"))
+        if p.stem not in ("hidden", "pasted", "shapes", "realvas")
+    ]
 
 
 @pytest.fixture

@@ -171,12 +171,13 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
     """Print the tables, and write a page with them and everything behind them; returns what to type next."""
     from robustvos.evaluation.results import load_result
     from robustvos.experiments.amodal_tables import amodal_experiment_tables
-    from robustvos.experiments.tables import RowRuns, experiment_tables
+    from robustvos.experiments.scaling_curves import scaling_chart
+    from robustvos.experiments.tables import RowRuns, average_over_runs, experiment_tables
     from robustvos.report.page import build_report
     from robustvos.report.published import PAPERS, published_table
     from robustvos.report.text import format_table
 
-    tables, paths = [], []
+    tables, paths, charts = [], [], []
     for plan in plans:
         rows = []
         for row in plan.rows:
@@ -185,6 +186,10 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
             paths += [path for _, path in found]
             runs = [(dataset, load_result(path)) for dataset, path in found]
             rows.append(RowRuns(row.title, row.published, tuple(runs)))
+        if plan.curve:
+            tested_rows = [(row.at, [run for _, run in made.runs]) for row, made in zip(plan.rows, rows, strict=True)]
+            placed = [(at, average_over_runs(runs)) for at, runs in tested_rows if at is not None and runs]
+            charts += [chart] if (chart := scaling_chart(plan.title, plan.curve, placed)) is not None else []
         if any(run.metrics[0] == "mIoU" for row in rows for _, run in row.runs):
             published = published_table(plan.table, PAPERS[plan.paper]) if plan.table is not None else ()
             made = amodal_experiment_tables(plan.title, published, rows, plan.references, plan.note)
@@ -198,6 +203,8 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
         raise UserError(f"nothing could be tested: {next(iter(messages.values()), 'no row has results')}")
     out = folder / "report" / "-".join(plan.name for plan in plans)
     title = ", ".join(plan.name for plan in plans)
-    page = build_report(sorted(set(paths)), out, title=f"robustvos {title}", reference="sam2", leading=tables)
+    page = build_report(
+        sorted(set(paths)), out, title=f"robustvos {title}", reference="sam2", leading=tables, curves=charts
+    )
     print(f"report: {page}; open it in a browser")
     return after_reporting([load_result(path) for path in sorted(set(paths))], out)

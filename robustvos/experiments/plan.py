@@ -28,8 +28,8 @@ from robustvos.registry import read_yaml
 from robustvos.report.published import PAPERS
 
 RUNS = Path("runs")
-_ROW = ("model", "sam2", "fit", "test", "published", SCALES)
-_FILE = ("title", "paper", "table", "rows", "sets", "fit", "test", "seeds", "reference", "note", SCALES)
+_ROW = ("model", "sam2", "fit", "test", "published", "at", SCALES)
+_FILE = ("title", "paper", "table", "rows", "sets", "fit", "test", "seeds", "reference", "note", "curve", SCALES)
 _SCALE = ("fit", "test", "sets", "like")
 
 
@@ -75,11 +75,13 @@ class Row:
         title: As the table shows it.
         published: Name of the paper's row or column beside it.
         tests: Every test behind it, of all sets and seeds.
+        at: Where it stands on the axis of the experiment's curve; None: it does not.
     """
 
     title: str
     published: str
     tests: tuple[Evaluation, ...]
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Plan:
         rows: What is compared.
         references: Titles of the rows that others are compared with.
         note: What the reader of its table must know.
+        curve: What the rows that say where they stand (``at``) are drawn over; empty: no curve.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Plan:
     rows: tuple[Row, ...]
     references: tuple[str, ...]
     note: str
+    curve: str = ""
 
     @property
     def fits(self) -> tuple[Fit, ...]:
@@ -172,6 +176,7 @@ def read_plan(name: str, scale: str, out: Path) -> Plan:
         tuple(planner.row(title, row or {}) for title, row in zip(titles, rows.values(), strict=True)),
         _references(texts(content.get("reference"), f"{path}: reference"), titles),
         str(content.get("note") or ""),
+        str(content.get("curve") or ""),
     )
 
 
@@ -238,7 +243,7 @@ class _Planner:
             fit = self._fit(str(name), merged(system, self.common["fit"], own), seed) if trained else None
             settings = merged(system, self.settings["test"], self.common["test"], tested)
             tests += [self._test(str(name), settings, fit, dataset, seed) for dataset in self.sets]
-        return Row(title, str(row.get("published", title)), tuple(tests))
+        return Row(title, str(row.get("published", title)), tuple(tests), _place(row.get("at"), where))
 
     def _fit(self, model: str, settings: Mapping[str, Any], seed: int) -> Fit:
         seeds = {"seed_everything": seed, "model": {"seed": seed}, "data": {"seed": seed}}
@@ -253,6 +258,12 @@ class _Planner:
         whole = merged(settings, {"results": {"system": name, "dataset": dataset}})
         folder = f"{_folder_name(model)}-{_digest([whole, fit.name if fit else ''])}"
         return Evaluation(name, dataset, self.out / "test" / dataset / folder, tuple(arguments(whole)), fit)
+
+
+def _place(said: Any, where: str) -> float | None:
+    if said is not None and (isinstance(said, bool) or not isinstance(said, (int, float))):
+        raise UserError(f"{where}: at: {said!r} is no number; it says where the row stands on the axis of the curve")
+    return None if said is None else float(said)
 
 
 def _system_name(model: str, settings: Mapping[str, Any]) -> str:

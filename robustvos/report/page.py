@@ -101,6 +101,7 @@ def build_report(
     reference: str = "sam2",
     leading: Sequence[Table] = (),
     tabled: Sequence[Tabled] | None = None,
+    curves: Sequence[Chart] = (),
 ) -> Path:
     """Write ``index.html``, ``tables.md``, ``tables.tex`` and ``tables.csv`` under ``out``.
 
@@ -115,6 +116,7 @@ def build_report(
         reference: System that the others are compared with.
         leading: Tables that come first: those of an experiment, whose rows may be of several datasets.
         tabled: What :func:`tabled_sections` gives, where it is made already.
+        curves: Charts below the leading tables.
 
     Returns:
         Path of ``index.html``.
@@ -143,6 +145,7 @@ def build_report(
             title=title,
             reference=reference,
             leading=leading,
+            curves=curves,
             sections=views,
             severities=severity_charts(results, system_slots(results, reference)),
             charts=training_charts(find_event_folders(runs), system_slots(results, reference)),
