@@ -152,7 +152,9 @@ def clips(arguments: argparse.Namespace, videos: VideoSet | None) -> Iterator[tu
 
 
 def mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """In percent."""
+    """In percent; of no values NaN."""
+    if not len(values):
+        return (float("nan"),) * 3
     low, high = interval(resampled_sums(values.astype(np.float64)) / len(values))
     return 100 * float(values.mean()), 100 * low, 100 * high
 
@@ -184,7 +186,9 @@ def clear_iou(found: Found, systems: Sequence[str]) -> list[tuple[float, float, 
 
 
 def cell(value: tuple[float, float, float], sign: str = "") -> str:
-    """A figure and its interval."""
+    """A figure and its interval; a dash where there is none."""
+    if value[0] != value[0]:
+        return "-"
     return f"{value[0]:{sign}.1f} [{value[1]:{sign}.1f}, {value[2]:{sign}.1f}]"
 
 
@@ -216,7 +220,7 @@ def row(found: Found, system: str, baselines: Sequence[str], figure: str, catego
     """A comparison with the baseline that is best there."""
     everyone = pairs(found, [system, *baselines], figure, category)
     if not len(everyone[0]):
-        return f"| {category} | {figure} | 0 | | | | |"
+        return f"| {category or 'all'} | {figure} | 0 | | | | |"
     best = int(np.argmax([values.mean() for values in everyone[1:]]))
     own, other = everyone[0], everyone[1 + best]
     difference = mean_and_interval(own - other)
