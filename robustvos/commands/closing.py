@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from robustvos.evaluation.results import RunRecord
 
 _OWN = "configs/moga.yaml"
+_OWN_AMODAL = "configs/moga_amodal.yaml"
 _TREES = {"davis": "davis", "acdc": "acdc_video", "mvseg": "mvseg"}
 """What the page of annotate exports, and the dataset that reads it."""
 
@@ -122,7 +123,8 @@ def after_reporting(runs: Sequence[RunRecord], out: Path) -> str:
     trained = [run for run in runs if run.checkpoint and Path(run.checkpoint).suffix == ".ckpt"]
     kept = [run for run in trained if run.checkpoint and Path(run.checkpoint).is_file() and _leading(run) is not None]
     if not kept:
-        return next_command("fit", "--config", _OWN)
+        amodal = bool(runs) and all(run.metrics[0] == "mIoU" for run in runs)
+        return next_command("fit", "--config", _OWN_AMODAL if amodal else _OWN)
     best = max(kept, key=lambda run: _leading(run) or 0.0)
     return next_command("export", best.checkpoint, "--out", out / f"{best.system}.safetensors")
 
