@@ -68,7 +68,7 @@ def _base(source: Footage, from_video: bool, recipe: Recipe, frames: int, rng: n
     images, ids = _window(source, frames, recipe.strides, rng)
     motion = recipe.motion.scaled(_OF_VIDEO) if from_video else recipe.motion
     path = affine_path(rng, frames, motion)
-    return Layer(images, ids, path @ _crop(ids[0], rng))
+    return Layer(images, ids, path @ _crop(ids[0], rng), footage=source.name)
 
 
 def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -94,7 +94,8 @@ def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer | None:
     """An object cut out of a still or a video, on a path of its own; None if the picture drawn shows none."""
     from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.4)
-    images, ids = _window(_pick(footage, from_video, rng), frames, recipe.strides, rng)
+    source = _pick(footage, from_video, rng)
+    images, ids = _window(source, frames, recipe.strides, rng)
     seen, counts = np.unique(ids[0][ids[0] > 0], return_counts=True)
     seen = seen[counts >= 0.002 * ids[0].size]
     if not len(seen):
@@ -113,7 +114,7 @@ def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Gen
     where = np.tile(shift(*rng.uniform(-0.4, 0.4, 2)), (frames, 1, 1))
     if rng.random() < recipe.exits:
         where[:, :2, 2] += way_out(rng, frames, 1.0 + longest / 2)
-    return Layer(images, ids, where @ path @ place, cut)
+    return Layer(images, ids, where @ path @ place, cut, source.name)
 
 
 def _box(ids: list[np.ndarray], cut: int) -> tuple[float, float, float, float]:
