@@ -145,7 +145,8 @@ def _without_means(values: Values, groups: Labels) -> tuple[Values, float]:
 
 
 def _indicators(labels: Labels) -> Values:
-    return (labels[:, None] == np.arange(int(labels.max()) + 1)).astype(np.float64)
+    indicators: Values = (labels[:, None] == np.arange(int(labels.max()) + 1)).astype(np.float64)
+    return indicators
 
 
 def _numbers(labels: Iterable[Hashable]) -> Labels:
