@@ -75,19 +75,21 @@ def test_seeds_train_apart_and_are_tested_apart():
     assert len(plan.fits) == 12 and len({fit.folder for fit in plan.fits}) == 12
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_experiments_on_real_pixels_list_what_is_to_be_run(door, name):
-    """The parser understands every command of them; data need not be there."""
-    answer = door("experiment", name, "--dry_run")
+def test_experiments_on_real_pixels_list_what_is_to_be_run(door, tmp_path):
+    """The parser understands every command of them, here of one seed; data need not be there."""
+    files = [tmp_path / f"{name}.yaml" for name in REAL]
+    for file in files:
+        content = yaml.safe_load((CONFIGS / file.name).read_text())
+        assert content["seeds"] == [0, 1, 2]
+        file.write_text(yaml.safe_dump(content | {"seeds": [0]}))
+    answer = door("experiment", *files, "--dry_run")
     assert answer.code == 0, answer.err
-    plan = read_plan(name, "embedded", Path("experiments/embedded"))
-    assert len(answer.out.splitlines()) == len(plan.jobs)
-    for line in answer.out.splitlines():
+    plans = [read_plan(str(file), "embedded", Path("experiments/embedded")) for file in files]
+    lines = answer.out.splitlines()
+    assert len(lines) == len({job for plan in plans for job in plan.jobs})
+    for line in lines:
         assert "--sam2 small" in line and "--trainer.devices 1" in line
         assert line.startswith("fit") or "callbacks.GateVariance" in line
-    assert {len(row.tests) // len(plan.sets) for row in plan.rows} == {1, 3}, (
-        "the frozen base, and three seeds of all else"
-    )
 
 
 def test_experiments_on_real_pixels_train_the_norms_of_memory_attention_and_share_trainings():
