@@ -8,6 +8,7 @@ from callbacks.exact_resumption import ExactResumption
 from callbacks.finite_loss import FiniteLoss
 from callbacks.frame_curves import FrameCurves
 from callbacks.gate_monitor import GateMonitor
+from callbacks.gate_variance import GateVariance
 from callbacks.interruption_saver import InterruptionSaver
 from callbacks.mask_writer import MaskWriter
 from callbacks.minute_lines import MinuteLines
@@ -40,6 +41,7 @@ __all__ = [
     "FiniteLoss",
     "FrameCurves",
     "GateMonitor",
+    "GateVariance",
     "InterruptionSaver",
     "MaskWriter",
     "MinuteLines",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -40,6 +41,13 @@ class VideoCallback(L.Callback):
         Asked for after :meth:`on_video_end`, and kept until the test is over.
         """
         return None
+
+    def findings(self) -> Mapping[str, Any]:
+        """What ``results.json`` keeps of it besides scores, by name, as JSON values; none.
+
+        Asked for in the first process, when a test's epoch has ended for all callbacks.
+        """
+        return {}
 
     def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
         """Instead of the others, where a resumed test has a video's scores from before.

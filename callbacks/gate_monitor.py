@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from callbacks.base import VideoCallback, run_folder, video_folder
+from callbacks.gate_rows import GateRows
 from callbacks.images import log_image, takes_images, write_png
 from callbacks.per_condition import FirstVideos
 from robustvos.adapters import GatedAdapter
@@ -29,10 +29,7 @@ class GateMonitor(VideoCallback):
     A test writes ``figures/gates/<video>.png``; a validation logs ``gates/<video>`` to TensorBoard. Systems without
     gates are passed over in silence, and so are adapters that are switched off.
 
-    The tracker may follow the objects of one frame in several forward passes, of which the adapter's gates show the
-    latest alone. The monitor therefore looks after each pass of memory attention, and takes the objects that its rows
-    belong to from ``module.tracker.active_ids``. Gates that know frames alone (GaRA) are the same for all of a frame's
-    objects, prompted ones included.
+    Whose gates they are: :class:`callbacks.gate_rows.GateRows`.
 
     Args:
         per_condition: How many videos of each condition; 0 for none.
@@ -57,12 +54,9 @@ class GateMonitor(VideoCallback):
         self.projection = projection
         self.gates: dict[int, Tensor] = {}
         self._first = FirstVideos(per_condition, type(self).__name__)
-        self._open = ExitStack()
-        self._recorded: Mapping[str, Tensor] | None = None
-        self._per_object = True
+        self._gates = GateRows(self._chosen)
         self._folder = Path()
         self._drawn = ""
-        self._latest: dict[int, Tensor] = {}  # of the frame being tracked
         self._rows: dict[int, dict[int, Tensor]] = {}  # object -> frame -> (R,)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -81,26 +75,19 @@ class GateMonitor(VideoCallback):
         logs = trainer.validating and self.in_validation and takes_images(trainer)
         if not (trainer.testing or logs) or not isinstance(adapter, GatedAdapter) or not self._first.take(video):
             return
-        self._rows, self._per_object = {}, adapter.per_object
-        self._recorded = self._open.enter_context(adapter.recording())
-        if self._per_object:
-            memory_attention = module.sam2.memory_attention
-            look = memory_attention.register_forward_hook(lambda *_: self._look(module.tracker.active_ids))
-            self._open.callback(look.remove)
+        self._rows = {}
+        self._gates.begin(module)
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
     ) -> None:
         """Note the gates of this frame."""
-        if not self._per_object:
-            self._look(tracked.object_ids)
-        for object_id, gate in self._latest.items():
+        for object_id, gate in self._gates.take(tracked).items():
             self._rows.setdefault(object_id, {})[tracked.index] = gate
-        self._latest = {}
 
     def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
         """Draw them."""
-        if self._recorded is None:
+        if not self._gates.is_listening:
             return
         self._stop()
         self.gates = _over_time(self._rows, len(video.frames))
@@ -128,22 +115,14 @@ class GateMonitor(VideoCallback):
         """Leave the model as it was."""
         self._stop()
 
-    def _look(self, object_ids: tuple[int, ...]) -> None:
-        """Take the gates of the pass that has just run: a row for each of ``object_ids``, or one for all of them."""
-        gates = self._recorded
-        if not gates:
-            return
+    def _chosen(self, gates: Mapping[str, Tensor]) -> Tensor:
         self._drawn = self.projection or list(gates)[-1]
         if self._drawn not in gates:
             raise UnknownName.of("gated projection", self._drawn, gates)
-        rows = gates[self._drawn].float().cpu()
-        if not self._per_object:
-            rows = rows[-1:].expand(len(object_ids), -1)
-        self._latest.update(zip(object_ids, rows, strict=True))
+        return gates[self._drawn]
 
     def _stop(self) -> None:
-        self._open.close()
-        self._recorded, self._latest = None, {}
+        self._gates.end()
 
 
 def gate_facts(gates: Mapping[int, Tensor]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class ResultsWriter(VideoCallback):
             checkpoint=module.adapter_origin,
             notes=tuple(failure_lines(module.results)),
             **run_columns(module.protocol, on_truth),
+            findings=_findings(trainer),
             memory=peak_memory() | memory_of_training(module.adapter_origin),
         )
 
@@ -108,6 +109,12 @@ def _dataset_name(data: Any, trainer: L.Trainer, said: str | None = None) -> str
     """Validation clips are another set than test clips: no table may mix them."""
     name = str(said or getattr(data, "name", type(data).__name__.lower()))
     return name if trainer.state.fn == "test" else f"{name} (validation)"
+
+
+def _findings(trainer: L.Trainer) -> dict[str, Any]:
+    """What other callbacks have found."""
+    listeners = [callback for callback in trainer.callbacks if isinstance(callback, VideoCallback)]  # type: ignore[attr-defined]
+    return {name: value for callback in listeners for name, value in callback.findings().items()}
 
 
 def _whereabouts(folder: Path) -> list[str]:

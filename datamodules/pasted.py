@@ -1,4 +1,4 @@
-"""Clips made of stills and videos with masks: what a base for real video is trained on."""
+"""Clips made of stills and videos with masks: what a base for real video, and adapters on it, are trained on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pasted(Data):
         held_back: Videos that training never sees; validation and test are made of them.
         held_back_stills: Every so many stills are held back too; 0: none.
         recipe: What clips are made of.
-        train: Length and number of training clips.
+        train: Length and number of training clips, and what they are corrupted by.
         val: Validation.
         test: Test; other clips than validation's.
         seed: Of training clips; validation and test never change.
@@ -89,7 +89,7 @@ class Pasted(Data):
             self.side_of_clips(train.size),
             epoch.first_of(count, HELD_BACK),
         )
-        clips = MixedClips(self.footage()[0], self.recipe, frames, side, first, count, self.seed)
+        clips = MixedClips(self.footage()[0], self.recipe, frames, side, first, count, self.seed, train.corruption)
         return self.clip_loader(clips, batch, worker_init_fn=begin_loading if self.workers else None)
 
     def video_set(self, split: Split, settings: Evaluation) -> VideoSet:

@@ -20,6 +20,7 @@ from robustvos.experiments.plan import read_plan
 from robustvos.experiments.reading import CONFIGS, known_experiments
 from robustvos.state_dicts import read_checkpoint
 
+REAL = sorted(name for name in known_experiments() if name.startswith("real_"))
 TINY_DATA = {
     "from": "shapes",
     "size": 64,
@@ -30,7 +31,7 @@ TINY_DATA = {
 @pytest.mark.parametrize("name", known_experiments())
 @pytest.mark.parametrize("scale", ["embedded", "full"])
 def test_every_experiment_can_be_planned(name, scale):
-    if (name, scale) == ("object_specific", "full"):
+    if scale == "full" and (name == "object_specific" or name in REAL):
         with pytest.raises(UserError, match="runs at: embedded"):
             read_plan(name, scale, Path("out"))
         return
@@ -72,6 +73,46 @@ def test_seeds_train_apart_and_are_tested_apart():
     for fit in plan.fits:
         assert fit.arguments.count("--seed_everything") == 1
     assert len(plan.fits) == 12 and len({fit.folder for fit in plan.fits}) == 12
+
+
+def test_experiments_on_real_pixels_list_what_is_to_be_run(door, tmp_path):
+    """The parser understands every command of them, here of one seed; data need not be there."""
+    files = [tmp_path / f"{name}.yaml" for name in REAL]
+    for file in files:
+        content = yaml.safe_load((CONFIGS / file.name).read_text())
+        assert content["seeds"] == [0, 1, 2]
+        file.write_text(yaml.safe_dump(content | {"seeds": [0]}))
+    answer = door("experiment", *files, "--dry_run")
+    assert answer.code == 0, answer.err
+    plans = [read_plan(str(file), "embedded", Path("experiments/embedded")) for file in files]
+    lines = answer.out.splitlines()
+    assert len(lines) == len({job for plan in plans for job in plan.jobs})
+    for line in lines:
+        assert "--sam2 small" in line and "--trainer.devices 1" in line
+        assert line.startswith("fit") or "callbacks.GateVariance" in line
+
+
+def test_experiments_on_real_pixels_train_the_norms_of_memory_attention_and_share_trainings():
+    plans = {name: read_plan(name, "embedded", Path("out")) for name in REAL}
+    for plan in plans.values():
+        assert "memory attention" in plan.note
+        for job in plan.jobs:
+            words = list(job.arguments)
+            adapted = words[words.index("--model") + 1] not in ("sam2", "finetune")
+            assert ("--model.adapter.layer_norms" in words) == adapted
+    fits = {fit for name, plan in plans.items() if name != "real_object_specific" for fit in plan.fits}
+    assert len(fits) == 3 * 5, "layer norms, LoRA, MoGA, MoGA conditioned on the memory, everything"
+    assert not fits & set(plans["real_object_specific"].fits), "trained on degradations that differ between objects"
+
+
+def test_rows_on_real_pixels_are_left_out_where_data_are_missing(door, tmp_path, monkeypatch):
+    monkeypatch.delenv("ROBUSTVOS_DATA", raising=False)
+    content = yaml.safe_load((CONFIGS / "real_table4.yaml").read_text())
+    content["rows"] = {"SAM2": content["rows"]["SAM2"]}
+    (tmp_path / "alone.yaml").write_text(yaml.safe_dump(content | {"reference": "SAM2"}))
+    answer = door("experiment", tmp_path / "alone.yaml")
+    assert answer.code == 2
+    assert "$ROBUSTVOS_DATA" in answer.err and "--data.root" in answer.err
 
 
 @pytest.fixture

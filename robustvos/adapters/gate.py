@@ -57,7 +57,7 @@ class GatedAdapter(Adapter):
         self.tau = tau
         self.object_to_clip: Tensor | None = None
         self._open: dict[str, dict[str, Tensor]] = {}  # scope -> name -> gates, while the scope's module runs
-        self._recorded: dict[str, Tensor] | None = None
+        self._records: list[dict[str, Tensor]] = []
 
     @property
     def tau(self) -> float:
@@ -77,17 +77,20 @@ class GatedAdapter(Adapter):
 
     def gates(self) -> dict[str, Tensor]:
         """The latest gates by projection: ``(B, R)`` float in [0, 1], detached; empty unless they are recorded."""
-        return dict(self._recorded or {})
+        return dict(self._records[-1]) if self._records else {}
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Tensor]]:
-        """Within this context the latest gates are kept; gives the mapping that they are kept in, which stays the caller's."""
+        """Within this context the latest gates are kept; gives the mapping that they are kept in, which stays the caller's.
+
+        Several may record at once; they may end in any order.
+        """
         kept: dict[str, Tensor] = {}
-        before, self._recorded = self._recorded, kept
+        self._records.append(kept)
         try:
             yield kept
         finally:
-            self._recorded = before
+            self._records = [one for one in self._records if one is not kept]
 
     def open_before(self, module: nn.Module, scope: str, read: Read) -> list[RemovableHandle]:
         """Let each call of ``module`` begin with deciding gates and end with forgetting them.
@@ -124,8 +127,8 @@ class GatedAdapter(Adapter):
         if not self.enabled:
             return
         self._open[scope] = read(module, args, kwargs)
-        if self._recorded is not None:
-            self._recorded.update({f"{scope}.{name}": gate.detach() for name, gate in self._open[scope].items()})
+        for record in self._records:
+            record.update({f"{scope}.{name}": gate.detach() for name, gate in self._open[scope].items()})
 
     def _end(self, scope: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self._open.pop(scope, None)

@@ -1,7 +1,7 @@
 """From scores of objects to the figures of a table: means, intervals over videos, paired differences.
 
 Objects of one video stand or fall together, so the video is what is drawn in every bootstrap, with all its objects and
-conditions.
+conditions: a cluster bootstrap by sequence. Videos that were cut from the same footage are drawn together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from robustvos.evaluation.bootstrap import RESAMPLES, interval, resampled_sums
 from robustvos.evaluation.protocol import Averaging
-from robustvos.evaluation.records import ObjectScore
+from robustvos.evaluation.records import CLUSTER_TAG, ObjectScore
 
 CLASS_TAG = "class"
 
@@ -33,6 +33,7 @@ class Estimate:
         videos: Number of videos behind it.
         objects: Number of objects behind it.
         classes: Number of classes, where the mean runs over them; else 0.
+        error: Standard error of the mean, the deviation of the bootstrap's means; NaN for fewer than two videos.
     """
 
     mean: float
@@ -42,6 +43,7 @@ class Estimate:
     videos: int = 0
     objects: int = 0
     classes: int = 0
+    error: float = math.nan
 
     @property
     def known(self) -> bool:
@@ -85,7 +87,7 @@ def aggregate(
         return {m: mean_of(records, m, averaging=over, seed=seed, resamples=resamples).to_json() for m in metrics}
 
     by: dict[str, dict[str, Any]] = {}
-    for tag in sorted({tag for record in objects for tag in record.tags}):
+    for tag in sorted({tag for record in objects for tag in record.tags} - {CLUSTER_TAG}):
         by[tag] = {value: table(records) for value, records in group_by_tag(objects, tag).items()}
     sequences = _sequences(objects, metrics)
     aggregates: dict[str, Any] = {
@@ -129,7 +131,7 @@ def mean_of(
     objects = list(objects)
     if averaging == "sequences" and any(CLASS_TAG in record.tags for record in objects):
         return class_mean(objects, metric, seed=seed, resamples=resamples)
-    sums, names = _video_sums(objects, metric)
+    sums, names, clusters = _video_sums(objects, metric)
     count = int(sums[:, 1].sum())
     if not names:
         return Estimate(math.nan)
@@ -137,11 +139,13 @@ def mean_of(
     if averaging != "objects":
         sums = np.stack([sums[:, 0] / sums[:, 1], np.ones(len(names))], axis=1)
     mean = float(sums[:, 0].sum() / sums[:, 1].sum())
-    low = high = math.nan
-    if len(names) > 1 and resamples:
-        drawn = resampled_sums(sums, seed, resamples)
-        low, high = interval(drawn[:, 0] / drawn[:, 1])
-    return Estimate(mean, low, high, std, len(names), count)
+    low = high = error = math.nan
+    together = _cluster_sums(sums, clusters)
+    if len(together) > 1 and resamples:
+        drawn = resampled_sums(together, seed, resamples)
+        means = drawn[:, 0] / drawn[:, 1]
+        (low, high), error = interval(means), float(means.std())
+    return Estimate(mean, low, high, std, len(names), count, error=error)
 
 
 def class_mean(objects: Iterable[ObjectScore], metric: str, *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
@@ -172,11 +176,12 @@ def class_mean(objects: Iterable[ObjectScore], metric: str, *, seed: int = 0, re
     sums = np.zeros((len(videos), len(classes), 2))
     for video, name, score, frames in sorted(entries):
         sums[videos[video], classes[name]] += (score * frames, frames)
-    low = high = math.nan
+    low = high = error = math.nan
     if len(videos) > 1 and resamples:
-        low, high = interval(_mean_over_classes(resampled_sums(sums, seed, resamples)))
+        means = _mean_over_classes(resampled_sums(sums, seed, resamples))
+        (low, high), error = interval(means), float(means.std())
     mean = float(_mean_over_classes(sums.sum(0)))
-    return Estimate(mean, low, high, math.nan, len(videos), len(entries), len(classes))
+    return Estimate(mean, low, high, math.nan, len(videos), len(entries), len(classes), error)
 
 
 def paired_records(
@@ -227,7 +232,8 @@ def _sequences(objects: Iterable[ObjectScore], metrics: Sequence[str]) -> dict[s
     sequences: dict[str, ObjectScore] = {}
     for _, records in sorted(groups.items()):
         scores = {metric: _mean(record.scores.get(metric) for record in records) for metric in metrics}
-        sequences[records[0].sequence] = ObjectScore(records[0].video, 0, len(records), {}, scores)
+        tags = {name: value for name, value in records[0].tags.items() if name == CLUSTER_TAG}
+        sequences[records[0].sequence] = ObjectScore(records[0].video, 0, len(records), tags, scores)
     return sequences
 
 
@@ -236,16 +242,28 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _video_sums(objects: Iterable[ObjectScore], metric: str) -> tuple[np.ndarray, list[str]]:
-    """``(videos, 2)`` float64: sum and number of each video's scores; and the videos, in order of name."""
+def _video_sums(objects: Iterable[ObjectScore], metric: str) -> tuple[np.ndarray, list[str], list[str]]:
+    """``(videos, 2)`` float64: sum and number of each video's scores; the videos, in order of name; the cluster of each."""
     videos: dict[str, list[float]] = {}
+    clusters: dict[str, str] = {}
     for record in objects:
         score = record.scores.get(metric)
         if score is not None:
             videos.setdefault(record.video, []).append(score)
+            clusters[record.video] = record.cluster
     # Sorted, so that neither sums nor resamples depend on the order in which objects were scored.
     names = sorted(videos)
-    return np.array([(sum(sorted(videos[n])), len(videos[n])) for n in names], dtype=np.float64).reshape(-1, 2), names
+    sums = [(sum(sorted(videos[n])), len(videos[n])) for n in names]
+    return np.array(sums, dtype=np.float64).reshape(-1, 2), names, [clusters[n] for n in names]
+
+
+def _cluster_sums(sums: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """``(videos, 2)`` to ``(clusters, 2)``, in order of name."""
+    place = {name: i for i, name in enumerate(sorted(set(clusters)))}
+    together = np.zeros((len(place), 2))
+    for row, name in zip(sums, clusters, strict=True):
+        together[place[name]] += row
+    return together
 
 
 def _mean_over_classes(sums: np.ndarray) -> np.ndarray:

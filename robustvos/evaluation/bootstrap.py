@@ -10,6 +10,8 @@ from robustvos.seeding import numpy_rng
 
 RESAMPLES = 2000
 LEVELS = (0.025, 0.975)
+VISIBLE = 2.8
+"""Standard errors that a true difference must have to be seen with 80 % power by a two-sided test at 5 %: 1.96 + 0.84."""
 
 
 @lru_cache(maxsize=8)

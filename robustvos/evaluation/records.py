@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from robustvos.conditions import CLEAN
 from robustvos.errors import UserError
 
+CLUSTER_TAG = "footage"
+"""Tag of videos that were cut from the same footage; see :attr:`ObjectScore.cluster`."""
+
 
 class FrameScore(NamedTuple):
     """One object in one frame.
@@ -59,6 +62,11 @@ class ObjectScore:
     def sequence(self) -> str:
         """The video under its condition: ``boat``, ``boat@fog``."""
         return sequence_name(self.video, self.corruption)
+
+    @property
+    def cluster(self) -> str:
+        """What stands or falls together and is drawn together by the bootstrap: the footage it was cut from, or the video."""
+        return self.tags.get(CLUSTER_TAG, self.video)
 
     @property
     def identity(self) -> tuple[str, int, str]:

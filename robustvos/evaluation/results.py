@@ -22,6 +22,8 @@ from robustvos.program import program
 
 SCHEMA = 2  # 1 said clip for video, and kept means over objects under every protocol
 _READ = (1, 2)
+GATE_VARIANCE = "gate_variance"
+"""Finding: shares of the variance of gates, see :mod:`robustvos.evaluation.gate_variance`."""
 
 
 class BadResults(UserError):
@@ -62,6 +64,7 @@ class RunRecord:
         run_type: Of the amodal task, the paper's column: ``Online`` (frame by frame) or ``Offline`` (the whole clip at once).
         changes: A line for each way in which clips were changed for the system, or its masks after it: resized, padded,
             subsampled; most runs have none.
+        findings: What a callback has found besides scores, by name: :data:`GATE_VARIANCE`; most runs have none.
         aggregates: What :func:`robustvos.evaluation.aggregate.aggregate` made of the objects, where it was just made.
     """
 
@@ -91,6 +94,7 @@ class RunRecord:
     inputs: str = ""
     run_type: str = ""
     changes: tuple[str, ...] = ()
+    findings: Mapping[str, Any] = field(default_factory=dict)
     aggregates: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -142,6 +146,7 @@ class RunRecord:
             "notes": list(self.notes),
             **({"inputs": self.inputs, "run_type": self.run_type} if self.inputs or self.run_type else {}),
             **({"changes": list(self.changes)} if self.changes else {}),
+            **({"findings": dict(self.findings)} if self.findings else {}),
             "metrics": list(self.metrics),
             "objects": [record.to_json() for record in self.objects],
             "aggregates": self.aggregates or aggregate(self.objects, self.metrics, averaging=self.averaging),
@@ -257,6 +262,7 @@ class _Reader:
             inputs=self.expect(data.get("inputs", ""), str, "inputs"),
             run_type=self.expect(data.get("run_type", ""), str, "run_type"),
             changes=tuple(map(str, self.expect(data.get("changes", []), list, "changes"))),
+            findings=self.expect(data.get("findings", {}), dict, "findings"),
         )
 
     def groups(self, by: Any) -> dict[str, dict[str, dict[str, Estimate]]]:

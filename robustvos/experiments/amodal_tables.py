@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from robustvos.evaluation.protocol import METRICS
 from robustvos.evaluation.records import ObjectScore
-from robustvos.experiments.tables import RowRuns, average_over_runs, row_name
+from robustvos.experiments.rows import RowRuns, row_name
+from robustvos.experiments.tables import average_over_runs
 from robustvos.report.compare import averaging_of, difference_cell, mean_cell
 from robustvos.report.published import Published
 from robustvos.report.table import Cell, Row, Table

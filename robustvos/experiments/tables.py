@@ -8,29 +8,18 @@ from statistics import fmean
 from typing import Any
 
 from robustvos.conditions import CLEAN
+from robustvos.evaluation.bootstrap import VISIBLE
 from robustvos.evaluation.records import ObjectScore
 from robustvos.evaluation.results import RunRecord
+from robustvos.experiments.gate_tables import gate_variance_table
+from robustvos.experiments.rows import RowRuns, row_name
 from robustvos.report.compare import averaged_over, averaging_of, difference_cell, mean_cell
 from robustvos.report.published import Published, published_table
 from robustvos.report.table import Cell, Row, Table
 from robustvos.report.tables import CORRUPTED_MEAN
 
+SEEN = "in parentheses what could be seen"
 _FEW = 5  # corruptions that are shown one by one
-
-
-@dataclass(frozen=True)
-class RowRuns:
-    """What was measured for a row.
-
-    Attributes:
-        title: Of the row.
-        published: Name of the paper's row, or of its column where the paper tables settings side by side.
-        runs: Set and test run, several of a set where there are several seeds.
-    """
-
-    title: str
-    published: str
-    runs: tuple[tuple[str, RunRecord], ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,8 @@ def experiment_tables(
         note: What the reader of the scores must know.
 
     Returns:
-        One table of J&F; with differences from each reference that was measured beside another row; then J and F.
+        One table of J&F; with differences from each reference that was measured beside another row; what gates vary with,
+        where that was found (:class:`callbacks.GateVariance`); then J and F.
     """
     published = published_table(number) if number is not None else ()
     columns = _columns(sets, rows)
@@ -73,7 +63,8 @@ def experiment_tables(
     for place, reference in enumerate(references):
         others = [row for row in rows if row.title not in references[:place]]
         differences.append(_differences(title, metrics[0], columns, others, reference))
-    return [tables[0], *(table for table in differences if table is not None), *tables[1:]]
+    found = gate_variance_table(title, sets, rows)
+    return [tables[0], *(table for table in (*differences, found) if table is not None), *tables[1:]]
 
 
 def average_over_runs(runs: Sequence[RunRecord]) -> list[ObjectScore]:
@@ -156,10 +147,14 @@ def _differences(
         return None
     return Table(
         kind="differences",
-        title=f"{title}: {metric}, difference from {reference}",
+        title=f"{title}: {metric}, difference from {reference}; {SEEN}",
         caption=(
-            f"Paired on the same clips, mean over {_unit(rows)}, in points, with the 95 % interval (bootstrap over clips)."
+            f"Paired on the same clips, mean over {_unit(rows)}, in points, with the 95 % interval: a cluster bootstrap, which "
+            "draws whole sequences (clips that were cut from the same footage together) with all their objects and conditions, "
+            "scores averaged over seeds before. The seeds are not drawn: intervals hold for these. In parentheses the least "
+            f"true difference that would be seen with 80 % power at 5 %: {VISIBLE} standard errors of that bootstrap."
         ),
+        visible=True,
         columns=tuple(column.heading for column in columns),
         rows=tuple(lines),
         metrics=(metric,) * len(columns),
@@ -214,14 +209,6 @@ def _difference(row: RowRuns, base: RowRuns, column: _Column, metric: str) -> Ce
 def _unit(rows: Sequence[RowRuns]) -> str:
     protocols = [run.protocol for row in rows for _, run in row.runs]
     return averaged_over("release" if "release" in protocols else "davis")
-
-
-def row_name(row: RowRuns) -> str:
-    """The title, with the number of seeds where there are several, or a note that nothing was measured."""
-    if not row.runs:
-        return f"{row.title} (not measured)"
-    per_set = max(sum(other == dataset for other, _ in row.runs) for dataset, _ in row.runs)
-    return f"{row.title} ({per_set} seeds)" if per_set > 1 else row.title
 
 
 def _published_headings(published: Sequence[Published]) -> list[tuple[Published, int, str]]:

@@ -41,4 +41,4 @@ def cell_of(found: Estimate | None) -> Cell | None:
     """An estimate as a cell; None where nothing defines it."""
     if found is None or not found.known:
         return None
-    return Cell(found.mean, found.low, found.high, found.std, found.videos, found.objects)
+    return Cell(found.mean, found.low, found.high, found.std, found.videos, found.objects, error=found.error)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from robustvos.evaluation.bootstrap import VISIBLE
 from robustvos.report.significance import p_text
 
 
@@ -22,6 +23,7 @@ class Cell:
         videos: Videos behind it; 0 if unknown.
         objects: Objects behind it; 0 if unknown.
         p: Of a paired difference: Wilcoxon's, corrected over conditions.
+        error: Standard error of the figure.
     """
 
     mean: float
@@ -31,6 +33,7 @@ class Cell:
     videos: int = 0
     objects: int = 0
     p: float = math.nan
+    error: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Table:
         percent: Show as percentages with one decimal, else as fractions with three.
         spread: What follows the mean: a 95 % interval, a standard deviation, both, or nothing where they are unknown.
         about: Headings of words between a system's name and its figures.
+        visible: Of differences: in parentheses, behind the interval, stands the least true difference that would have been
+            seen (:data:`robustvos.evaluation.bootstrap.VISIBLE` standard errors), where it is known.
     """
 
     kind: Literal["scores", "differences", "amodal", "published", "costs"]
@@ -75,6 +80,7 @@ class Table:
     percent: bool = True
     spread: Literal["interval", "std", "both"] = "interval"
     about: tuple[str, ...] = ()
+    visible: bool = False
 
     def about_of(self, row: Row) -> tuple[str, ...]:
         """What is said of a row's system under each heading of ``about``; a dash where nothing is known."""
@@ -105,17 +111,22 @@ def mean_text(table: Table, cell: Cell | None) -> str:
 
 
 def spread_text(table: Table, cell: Cell | None) -> str:
-    """What follows the mean: ``[75.1, 82.0]``, ``± 0.217``, both, or nothing where it is unknown.
+    """What follows the mean: ``[75.1, 82.0]``, ``± 0.217``, both, or nothing where it is unknown; and what could be seen.
 
     >>> table = Table("scores", "", "", ("fog",), (), ("J",))
     >>> spread_text(table, Cell(0.789, 0.751, 0.82))
     '[75.1, 82.0]'
+    >>> table = Table("differences", "", "", ("fog",), (), ("J",), visible=True)
+    >>> spread_text(table, Cell(0.01, -0.002, 0.022, error=0.005))
+    '[-0.2, +2.2] (1.4)'
     """
     if cell is None or math.isnan(cell.mean):
         return ""
     std = "" if math.isnan(cell.std) else f"± {_number(table, cell.std)}"
     unknown = math.isnan(cell.low) or math.isnan(cell.high)
     interval = "" if unknown else f"[{_number(table, cell.low)}, {_number(table, cell.high)}] {p_text(cell.p)}".rstrip()
+    if table.visible and not math.isnan(cell.error):
+        interval = f"{interval} ({_number(table, VISIBLE * cell.error).lstrip('+')})".lstrip()
     return {"std": std, "interval": interval, "both": f"{std} {interval}".strip()}[table.spread]
 
 

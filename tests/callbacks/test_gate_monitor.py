@@ -97,13 +97,13 @@ def test_switched_off_adapter_is_passed_over(run, moga_system, make_video):
 
 def test_adapter_stops_recording_after_the_last_wanted_video(run, moga_system, make_video):
     run("test", moga_system, [make_video("a", frames=3), make_video("b", frames=3)], [GateMonitor(per_condition=1)])
-    assert moga_system.adapter.gates() == {} and moga_system.adapter._recorded is None
+    assert moga_system.adapter.gates() == {}
 
 
 def test_unknown_projection_is_named(run, moga_system, make_video):
     with pytest.raises(UnknownName, match=r"unknown gated projection 'layers.0.self_attn_x'"):
         run("test", moga_system, [make_video(frames=2)], [GateMonitor(projection="layers.0.self_attn_x")])
-    assert moga_system.adapter._recorded is None
+    assert moga_system.adapter.gates() == {}
 
 
 def test_arguments_out_of_range_are_refused():

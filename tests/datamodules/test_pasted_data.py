@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 from PIL import Image
 
 from datamodules.pasted import Pasted
+from robustvos.datasets.corruption import Corruption
 from robustvos.datasets.pasted import HeldBackEvaluation, TrainingSchedule
 from robustvos.errors import DataNotFound, UserError
 
@@ -61,10 +63,34 @@ def test_held_back_videos_are_for_evaluation_alone(root):
     assert [v.name for v in (*held.videos, *held.stills)] == ["v/two", "s/a"]
     videos = list(data.test_dataloader())
     assert [video.name for video in videos] == ["pasted_0000", "pasted_0001", "pasted_0002"]
-    assert videos[0].tags == {"kind": "cutouts"}
+    assert videos[0].tags["kind"] == "cutouts" and {v.tags["footage"] for v in videos} <= {"v/two", "s/a"}
     assert all(torch.equal(p.mask, videos[0].masks[0][i]) for i, p in enumerate(videos[0].prompts))
     assert torch.equal(videos[2].frames[3], list(data.test_dataloader())[2].frames[3])
     assert not torch.equal(videos[0].frames[0], next(iter(data.val_dataloader())).frames[0][:, :48, :48])
+
+
+def test_training_clips_are_corrupted_and_keep_their_masks(root):
+    clean = next(iter(Pasted(root, train=TRAIN).train_dataloader()))
+    for name in ("fog", "mixed"):
+        train = replace(TRAIN, corruption=Corruption(names=(name,), preset="release"))
+        corrupted = next(iter(Pasted(root, train=train).train_dataloader()))
+        assert corrupted.names == clean.names and torch.equal(corrupted.masks, clean.masks)
+        assert not torch.equal(corrupted.frames, clean.frames)
+
+
+def test_held_back_clips_have_conditions_in_turn(root):
+    conditions = ("clean", "fog", "depth_fog", "mixed")
+    test = HeldBackEvaluation(limit=8, frames=3, size=48, conditions=conditions, in_turn=True)
+    videos = list(Pasted(root, held_back=("two",), held_back_stills=2, test=test).test_dataloader())
+    clean = list(
+        Pasted(
+            root, held_back=("two",), held_back_stills=2, test=replace(test, conditions=("clean",))
+        ).test_dataloader()
+    )
+    assert [video.corruption for video in videos] == [*conditions] * 2
+    for video, same in zip(videos, clean, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(video.masks, same.masks, strict=True))
+        assert torch.equal(video.frames[1], same.frames[1]) == (video.corruption == "clean")
 
 
 def test_missing_footage_and_size_are_said(root, monkeypatch):

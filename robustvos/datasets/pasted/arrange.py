@@ -28,6 +28,7 @@ class CutOut:
         cut: Id of the object.
         place: ``(3, 3)``, from the picture to the frame: the object's box at its size there, about the centre.
         extent: Width and height of that box, in frame sides.
+        footage: Name of the still or video.
     """
 
     images: Sequence[np.ndarray]
@@ -35,10 +36,11 @@ class CutOut:
     cut: int
     place: np.ndarray
     extent: tuple[float, float]
+    footage: str = ""
 
     def along(self, path: np.ndarray) -> Layer:
         """The object on a path ``(T, 3, 3)``."""
-        return Layer(self.images, self.ids, path @ self.place, self.cut)
+        return Layer(self.images, self.ids, path @ self.place, self.cut, self.footage)
 
 
 def arrange(kind: str, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> list[Layer]:
@@ -96,7 +98,7 @@ def base_layer(source: Footage, from_video: bool, recipe: Recipe, frames: int, r
     images, ids = _window(source, frames, recipe.strides, rng)
     motion = recipe.motion.scaled(_OF_VIDEO) if from_video else recipe.motion
     path = affine_path(rng, frames, motion)
-    return Layer(images, ids, path @ _crop(ids[0], rng))
+    return Layer(images, ids, path @ _crop(ids[0], rng), footage=source.name)
 
 
 def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -144,7 +146,8 @@ def cut_out(
         rng: Draws everything.
     """
     from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.4)
-    images, ids = _window(pick(footage, from_video, rng), frames, recipe.strides, rng)
+    source = pick(footage, from_video, rng)
+    images, ids = _window(source, frames, recipe.strides, rng)
     seen, counts = np.unique(ids[0][ids[0] > 0], return_counts=True)
     seen = seen[counts >= 0.002 * ids[0].size]
     if not len(seen):
@@ -159,7 +162,7 @@ def cut_out(
     place = stretch(wide * width / (x1 - x0), high * height / (y1 - y0))
     place = place @ shift(0.5 - (x0 + x1) / 2 / width, 0.5 - (y0 + y1) / 2 / height)
     place = stretch(-1.0 if rng.random() < 0.5 else 1.0, 1.0) @ place
-    return CutOut(images, ids, cut, place, (wide, high))
+    return CutOut(images, ids, cut, place, (wide, high), source.name)
 
 
 def _box(ids: list[np.ndarray], cut: int) -> tuple[float, float, float, float]:

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from robustvos.corruptions import Layers
+from robustvos.datasets.corruption import Corruption, corrupt_training_clip
 from robustvos.datasets.pasted.arrange import arrange
 from robustvos.datasets.pasted.collection import Collection
-from robustvos.datasets.pasted.composite import compose
+from robustvos.datasets.pasted.composite import compose, layers_of_labels
 from robustvos.datasets.pasted.lighting import relight
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import BadMask, DataNotFound
@@ -27,12 +29,16 @@ class PastedClip:
     """A clip and what is known of it besides.
 
     Attributes:
-        clip: Frames and masks.
+        clip: Frames and masks; the frames are clean.
         kind: One of :data:`KINDS`.
+        layers: What is seen where and how far it is: the base's background, its objects, what is laid on it.
+        footage: Name of what fills the frame, ``davis2016/bus``; of shapes the clip's own, since no two share any.
     """
 
     clip: Clip
     kind: str
+    layers: Layers
+    footage: str
 
 
 class MixedClips(Dataset[Clip]):
@@ -46,17 +52,26 @@ class MixedClips(Dataset[Clip]):
         first: Number of the first clip.
         count: Clips.
         seed: Of everything drawn.
+        corruption: What clips are corrupted by, local degradations among it; None: nothing.
 
     Raises:
         DataNotFound: If there is no footage for a kind that has a weight.
     """
 
     def __init__(
-        self, footage: Collection, recipe: Recipe, frames: int, size: int, first: int, count: int, seed: int
+        self,
+        footage: Collection,
+        recipe: Recipe,
+        frames: int,
+        size: int,
+        first: int,
+        count: int,
+        seed: int,
+        corruption: Corruption | None = None,
     ) -> None:
         self.footage, self.recipe = footage, recipe
         self.frames, self.size = frames, size
-        self.first, self.count, self.seed = first, count, seed
+        self.first, self.count, self.seed, self.corruption = first, count, seed, corruption
         needs = {"videos": footage.videos, "stills": footage.stills, "cutouts": footage.stills + footage.videos}
         for kind, weight in recipe.weights.items():
             if weight and kind in needs and not needs[kind]:
@@ -67,13 +82,16 @@ class MixedClips(Dataset[Clip]):
 
     def __getitem__(self, index: int) -> Clip:
         """Clip: ``(T, 3, S, S)`` frames, ``(T, O, S, S)`` masks; each object is seen in the first frame."""
-        return self.make(index).clip
+        made = self.make(index)
+        if self.corruption is None:
+            return made.clip
+        return corrupt_training_clip(made.clip, self.corruption, self.seed, lambda: made.layers)
 
     def make(self, index: int) -> PastedClip:
-        """The clip and its kind.
+        """The clip before it is corrupted, and what is known of it.
 
         Raises:
-            BadMask: If no object can be followed in any of several attempts.
+            BadMask: If too few objects can be followed in each of several attempts.
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -83,34 +101,40 @@ class MixedClips(Dataset[Clip]):
         shares = np.array([self.recipe.weights[kind] for kind in kinds], dtype=np.float64)
         kind = str(rng.choice(kinds, p=shares / shares.sum()))
         for _ in range(_ATTEMPTS):
-            frames, labels = self._draw(kind, rng)
+            frames, labels, layers, base = self._draw(kind, rng)
             chosen = self._choose(labels[0], rng)
-            if chosen:
+            if len(chosen) >= self.recipe.min_objects:
                 break
         else:
+            wanted = (
+                "no object covers" if self.recipe.min_objects == 1 else f"fewer than {self.recipe.min_objects} cover"
+            )
             raise BadMask(
-                f"no object covers {self.recipe.smallest:.1%} to {self.recipe.largest:.0%} of a first frame in {_ATTEMPTS} "
+                f"{wanted} {self.recipe.smallest:.1%} to {self.recipe.largest:.0%} of a first frame in {_ATTEMPTS} "
                 f"attempts at a clip of '{kind}'; check the masks, or lower 'smallest'"
             )
         frames = relight(frames, self.recipe.lighting, rng)
+        name = f"{kind}_{number:010d}"
         clip = Clip(
-            name=f"{kind}_{number:010d}",
+            name=name,
             frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
             masks=torch.from_numpy(np.stack([labels == label for label in chosen], axis=1)),
             object_ids=tuple(range(1, len(chosen) + 1)),
         )
-        return PastedClip(clip, kind)
+        return PastedClip(clip, kind, layers, base or name)
 
-    def _draw(self, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """``(T, S, S, 3)`` frames and ``(T, S, S)`` labels, 0 where no object is seen."""
+    def _draw(self, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Layers, str]:
+        """``(T, S, S, 3)`` frames, ``(T, S, S)`` labels, 0 where no object is seen; layers; and the base's name, if any."""
         if kind != "shapes":
-            return compose(arrange(kind, self.footage, self.recipe, self.frames, rng), self.size)
+            arranged = arrange(kind, self.footage, self.recipe, self.frames, rng)
+            frames, labels = compose(arranged, self.size)
+            return frames, labels, layers_of_labels(labels), arranged[0].footage
         spec = SceneSpec(size=(self.size, self.size), frames=self.frames, max_objects=self.recipe.max_objects)
         scene = render_scene(spec, rng)
         labels = np.zeros(scene.modal.shape[:1] + scene.modal.shape[2:], dtype=np.int16)
         for row in range(scene.modal.shape[1]):
             labels[scene.modal[:, row]] = row + 1
-        return scene.frames, labels
+        return scene.frames, labels, Layers(scene.labels, scene.layer_depth), ""
 
     def _choose(self, labels: np.ndarray, rng: np.random.Generator) -> list[int]:
         """Labels of the objects to follow, of those that cover enough of the first frame and not too much."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from robustvos.corruptions import Layers
 from robustvos.datasets.pasted.paths import pixel_map
 
+_MOST_THINGS = 256  # that fit into uint8
 _EDGE = 0.7  # standard deviation of the blur of pasted edges, pixels
 
 
@@ -22,12 +24,14 @@ class Layer:
         ids: ``T`` maps ``(H, W)`` uint8 of object ids.
         path: ``(T, 3, 3)`` from the picture's unit square to that of the clip.
         cut: Only the object of this id is laid on; None: the whole picture, which fills the frame.
+        footage: Name of what it is of.
     """
 
     images: Sequence[np.ndarray]
     ids: Sequence[np.ndarray]
     path: np.ndarray
     cut: int | None = None
+    footage: str = ""
 
 
 def compose(layers: Sequence[Layer], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +72,30 @@ def whole_masks(layer: Layer, size: int) -> np.ndarray:
 def _matte(mask: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """``(S, S)`` uint8, 255 inside; labels are of the pixels above 127."""
     return _warp(mask.astype(np.uint8) * 255, matrix, size, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+
+
+def layers_of_labels(labels: np.ndarray) -> Layers:
+    """How far the things of a composed clip are: the lower a layer, the farther.
+
+    Each object is a thing of its own. The base's background is farthest, at depth 1; its objects and the layers above
+    follow at equal steps towards the camera, objects of one layer at the same depth.
+
+    Args:
+        labels: ``(T, S, S)`` as :func:`compose` gives them.
+
+    >>> layers = layers_of_labels(np.array([[[0, 1, 2, 258]]], np.int16))
+    >>> layers.labels.tolist(), (3 * layers.depth).tolist()
+    ([[[0, 1, 2, 3]]], [3.0, 2.0, 2.0, 1.0])
+    """
+    things = np.concatenate([[0], np.unique(labels[labels > 0])])[:_MOST_THINGS]
+    place = np.full(
+        int(labels.max(initial=0)) + 1, len(things) - 1, dtype=np.uint8
+    )  # more than fit are one with the last
+    place[things] = np.arange(len(things))
+    tiers = np.unique(things[1:] // 256, return_inverse=True)
+    steps = np.concatenate([[0], tiers[1] + 1])
+    depth = 1.0 - steps / (len(tiers[0]) + 1)
+    return Layers(place[labels], depth.astype(np.float32))
 
 
 def _lay_on(

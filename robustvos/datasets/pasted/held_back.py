@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from robustvos.corruptions import Layers
 from robustvos.datasets.evaluation import Evaluation, VideoSet
-from robustvos.datasets.pasted.clips import MixedClips
+from robustvos.datasets.pasted.clips import MixedClips, PastedClip
 from robustvos.datasets.pasted.collection import Collection
 from robustvos.datasets.pasted.hidden import HiddenClips
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import UserError
 from robustvos.evaluation.protocol import Protocol
+from robustvos.evaluation.records import CLUSTER_TAG
 from robustvos.types import Video
 
 
@@ -26,6 +28,7 @@ class HeldBackEvaluation(Evaluation):
         size: Side of the frames, pixels.
         objects: Objects in a clip, at most.
         weights: Share of each kind; None: cutouts alone.
+        fewest: Objects in a clip, at least.
     """
 
     limit: int | None = 100
@@ -33,6 +36,7 @@ class HeldBackEvaluation(Evaluation):
     size: int = 384
     objects: int = 3
     weights: dict[str, float] | None = None
+    fewest: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,7 +49,8 @@ class HeldBackEvaluation(Evaluation):
         facts = super().facts(protocol)
         chosen = {"objects tracked up to": facts.pop("objects up to")} if "objects up to" in facts else {}
         made = {"side": str(self.size), "frames": str(self.frames), "objects up to": str(self.objects)}
-        return {**made, **chosen, **facts}
+        fewest = {"objects from": str(self.fewest)} if self.fewest > 1 else {}
+        return {**made, **fewest, **chosen, **facts}
 
 
 class HeldBackVideos(VideoSet):
@@ -59,16 +64,19 @@ class HeldBackVideos(VideoSet):
     """
 
     label = "the held-back clips"
+    has_layers = True
 
     def __init__(self, footage: Collection, recipe: Recipe, settings: HeldBackEvaluation, first: int) -> None:
-        recipe = replace(recipe, weights=settings.weights or {"cutouts": 1.0}, max_objects=settings.objects)
+        weights = settings.weights or {"cutouts": 1.0}
+        recipe = replace(recipe, weights=weights, min_objects=settings.fewest, max_objects=settings.objects)
         count = settings.limit or 0
         self._clips = MixedClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
         self.names = tuple(f"pasted_{index:04d}" for index in range(count))
+        self._latest: tuple[int, PastedClip] | None = None  # layers are asked for after the video
 
     def video(self, index: int) -> Video:
         """See :class:`robustvos.datasets.evaluation.VideoSet`."""
-        made = self._clips.make(index)
+        made = self._made(index)
         clip = made.clip
         return Video(
             name=self.names[index],
@@ -78,8 +86,17 @@ class HeldBackVideos(VideoSet):
             prompts=(),
             frame_names=tuple(f"{t:05d}" for t in range(len(clip.masks))),
             size=(self._clips.size, self._clips.size),
-            tags={"kind": made.kind},
+            tags={"kind": made.kind, CLUSTER_TAG: made.footage},
         )
+
+    def layers(self, index: int, video: Video) -> Layers:
+        """What is seen where: what was laid on, from the lowest to the topmost."""
+        return self._made(index).layers
+
+    def _made(self, index: int) -> PastedClip:
+        if self._latest is None or self._latest[0] != index:
+            self._latest = index, self._clips.make(index)
+        return self._latest[1]
 
 
 @dataclass(frozen=True)
@@ -138,5 +155,5 @@ class HiddenVideos(VideoSet):
             prompts=(),
             frame_names=tuple(f"{t:05d}" for t in range(len(clip.masks))),
             size=(self._clips.size, self._clips.size),
-            tags={"category": made.passing},
+            tags={"category": made.passing, CLUSTER_TAG: made.footage},
         )

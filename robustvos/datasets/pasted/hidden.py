@@ -43,10 +43,12 @@ class HiddenClip:
     Attributes:
         clip: Frames, visible masks and whole ones.
         passing: One of :data:`PASSES`.
+        footage: Name of the still or video that the object is of.
     """
 
     clip: Clip
     passing: str
+    footage: str = ""
 
 
 class HiddenClips(Dataset[Clip]):
@@ -124,7 +126,7 @@ class HiddenClips(Dataset[Clip]):
             object_ids=(QUERY_ID,),
             amodal=torch.from_numpy(whole[:, None]),
         )
-        return HiddenClip(clip, passing)
+        return HiddenClip(clip, passing, layers[query].footage)
 
 
 def arrange_hiding(

@@ -27,12 +27,14 @@ class Recipe:
             at least.
         exits: Chance that an object that is laid on leaves the picture, and returns if the clip is long enough.
         max_objects: Objects followed, at most.
+        min_objects: Objects followed, at least: clips that show fewer in their first frame are drawn again.
         smallest: Least part of the first frame that an object followed covers.
         largest: Largest part.
 
     Raises:
         UnknownName: If a weight is of no kind.
-        UserError: If no weight is above 0, one is below, or strides are not in order.
+        UserError: If no weight is above 0, one is below, strides are not in order, or ``min_objects`` is below 1
+            or above ``max_objects``.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"videos": 0.4, "stills": 0.3, "cutouts": 0.3})
@@ -42,6 +44,7 @@ class Recipe:
     pasted: tuple[float, ...] = (0.5, 0.35, 0.15)
     exits: float = 0.25
     max_objects: int = 2
+    min_objects: int = 1
     smallest: float = 0.006
     largest: float = 0.7
 
@@ -53,5 +56,7 @@ class Recipe:
             raise UserError(f"weights {dict(self.weights)}: give each kind 0 or more, and one of them more than 0")
         if not 1 <= self.strides[0] <= self.strides[1]:
             raise UserError(f"strides {tuple(self.strides)} are no range of strides of at least 1")
+        if not 1 <= self.min_objects <= self.max_objects:
+            raise UserError(f"min_objects is {self.min_objects}; give 1 to max_objects, which is {self.max_objects}")
         if not self.pasted or sum(self.pasted) <= 0:
             raise UserError(f"pasted {tuple(self.pasted)}: give the chances of 0, 1, ... objects that are laid on")

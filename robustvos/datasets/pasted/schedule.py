@@ -16,12 +16,14 @@ class TrainingSchedule:
         clips_per_batch: Likewise.
         batches: Batches in an epoch (of each process).
         size: Side of the frames, pixels; None: the model's.
+        corruption: What clips are corrupted by; None: nothing. Their layers are known, so ``local`` degradations too.
     """
 
     frames: int | dict[int, int] = 8
     clips_per_batch: int | dict[int, int] = 4
     batches: int = 100
     size: int | None = None
+    corruption: Corruption | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from robustvos.datasets.corruption import Corruption
 from robustvos.datasets.pasted import Collection, Lighting, MixedClips, Motion, Recipe, find_collection
 from robustvos.datasets.pasted.collection import Footage
 from robustvos.datasets.pasted.composite import Layer, compose
@@ -163,10 +164,87 @@ def test_objects_too_small_or_too_large_are_not_followed(footage):
         mixed(footage, "stills", smallest=0.9, largest=0.95)[0]
 
 
+def test_clips_of_too_few_objects_are_drawn_again(footage):
+    several = mixed(footage, count=6, min_objects=2, max_objects=3, pasted=(0.0, 0.5, 0.5))
+    assert all(len(several[i].object_ids) >= 2 for i in range(6))
+    with pytest.raises(BadMask, match="fewer than 2 cover"):
+        mixed(footage, "videos", min_objects=2, pasted=(1.0,))[0]
+
+
+# Corruption
+
+
+@pytest.mark.parametrize("name", ["fog", "depth_fog", "low_light", "mixed"])
+def test_corrupted_clip_keeps_its_masks(footage, name):
+    collection, recipe = find_collection(footage), Recipe(weights={"cutouts": 1.0})
+    clean, corrupted = (
+        MixedClips(collection, recipe, 3, 48, 0, 2, 0, corruption)[1]
+        for corruption in (None, Corruption(names=(name,)))
+    )
+    assert (corrupted.corruption, corrupted.name) == (name, clean.name)
+    assert torch.equal(corrupted.masks, clean.masks)
+    assert not torch.equal(corrupted.frames, clean.frames)
+
+
+def test_fog_is_thicker_the_lower_a_layer_lies(footage):
+    """Objects are red: fog takes the same share of what red has more than blue from all pixels of a thing."""
+    recipe = Recipe(weights={"cutouts": 1.0}, pasted=(0.0, 0.0, 1.0), lighting=STILL, max_objects=3)
+    collection = find_collection(footage)
+    seen = 0
+    for index in range(6):
+        made = MixedClips(collection, recipe, 2, 96, 0, 6, 0).make(index)
+        foggy = MixedClips(collection, recipe, 2, 96, 0, 6, 0, Corruption(names=("depth_fog",)))[index]
+        kept = {}  # depth -> how much of the red is left
+        for label, depth in list(enumerate(made.layers.depth))[1:]:
+            inside = cv2.erode((made.layers.labels[0] == label).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+            if inside.sum() < 30:
+                continue
+            before, after = ((f[0] - f[2])[inside].mean() for f in (c.frames[0].float() for c in (made.clip, foggy)))
+            kept.setdefault(round(float(depth), 3), []).append(float(after / before))
+        means = [np.mean(kept[depth]) for depth in sorted(kept)]
+        assert all(np.diff(means) < 0), "the farther, the less"
+        seen += len(means) >= 2
+    assert seen >= 3
+
+
+def test_low_light_falls_on_some_things_and_not_on_others(footage):
+    recipe = Recipe(weights={"cutouts": 1.0}, pasted=(0.0, 0.0, 1.0), lighting=STILL, max_objects=3)
+    collection = find_collection(footage)
+    both = 0
+    for index in range(6):
+        made = MixedClips(collection, recipe, 2, 192, 0, 6, 0).make(index)
+        dark = MixedClips(collection, recipe, 2, 192, 0, 6, 0, Corruption(names=("low_light",)))[index]
+        ratio = dark.frames[0].float().mean(0) / made.clip.frames[0].float().mean(0).clamp(min=1)
+        lit = [
+            float(ratio[torch.from_numpy(made.layers.labels[0] == label)].median())
+            for label in range(len(made.layers.depth))
+            if (made.layers.labels[0] == label).sum() > 200
+        ]
+        assert min(lit) < 0.45, "something lies in the dark"
+        both += max(lit) > 0.7
+    assert both >= 3, "and something does not, unless it lies so near that it is in the same shadow"
+
+
+def test_layers_are_those_of_the_masks(footage):
+    """A mask shows one thing, and things of one layer are equally far."""
+    for kind in ("cutouts", "shapes", "stills"):
+        made = mixed(footage, kind, max_objects=3).make(1)
+        assert made.layers.shape == tuple(made.clip.masks[:, 0].shape)
+        for row in range(len(made.clip.object_ids)):
+            shown = made.layers.labels[made.clip.masks[:, row].numpy()]
+            assert len(np.unique(shown)) == 1 and shown[0] > 0
+        assert made.layers.depth[0] == 1.0 and (made.layers.depth[1:] < 1.0).all()
+
+
+def test_footage_of_a_clip_is_what_fills_its_frame(footage):
+    assert mixed(footage, "videos").make(0).footage in ("filmed/one", "filmed/two")
+    assert mixed(footage, "shapes").make(0).footage == mixed(footage, "shapes")[0].name
+
+
 def test_recipe_is_checked():
     with pytest.raises(UnknownName, match="stils"):
         Recipe(weights={"stils": 1.0})
-    for wrong in ({"weights": {"stills": 0}}, {"strides": (3, 1)}, {"pasted": ()}):
+    for wrong in ({"weights": {"stills": 0}}, {"strides": (3, 1)}, {"pasted": ()}, {"min_objects": 3}):
         with pytest.raises(UserError):
             Recipe(**wrong)
 

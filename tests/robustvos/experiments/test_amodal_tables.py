@@ -6,7 +6,7 @@ import pytest
 
 from robustvos.evaluation.results import load_result
 from robustvos.experiments.amodal_tables import amodal_experiment_tables
-from robustvos.experiments.tables import RowRuns
+from robustvos.experiments.rows import RowRuns
 from robustvos.report.published import REALVAS, published_table
 
 pytestmark = pytest.mark.fast

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from robustvos.evaluation.gate_variance import WITHIN
 from robustvos.evaluation.results import load_result
-from robustvos.experiments.tables import RowRuns, average_over_runs, experiment_tables
+from robustvos.experiments.rows import RowRuns
+from robustvos.experiments.tables import average_over_runs, experiment_tables
+from robustvos.report.table import Cell, cell_text
 
 pytestmark = pytest.mark.fast
 
@@ -95,3 +98,43 @@ def test_few_corruptions_are_shown_one_by_one(rows, write_run):
     table = experiment_tables("Ours", None, ["local"], [RowRuns("SAM2", "", (("local", run),))], ["SAM2"])[0]
     assert table.columns == ("local clean", "fog", "mixed", "local corrupted")
     assert table.rows[0].cells[2].mean == pytest.approx(0.3)
+
+
+def test_differences_say_what_could_have_been_seen(rows):
+    differences = experiment_tables("Table 4", 4, ["shapes"], rows, ["SAM2"])[1]
+    (row,) = differences.rows
+    assert row.cells[1].error == pytest.approx(0, abs=1e-9), "every clip gains the same"
+    assert cell_text(differences, Cell(0.02, 0.01, 0.03, error=0.005)) == "+2.0 [+1.0, +3.0] (1.4)"
+    assert "in parentheses what could be seen" in differences.title and "80 % power" in differences.caption
+
+
+def shares(object_, frame, condition, rest, within=0.0):
+    return dict(
+        zip(("object", "frame", "condition", "rest", WITHIN), (object_, frame, condition, rest, within), strict=True)
+    )
+
+
+def test_what_gates_vary_with_stands_beside_shuffled_labels(rows, write_run):
+    def run(folder, found):
+        path = write_run("moga", scores(0.8, 0.7), folder=folder, metrics=("J&F", "J", "F"), findings=found)
+        return "shapes", load_result(path)
+
+    assert not any("variance" in table.title for table in experiment_tables("T", None, ["shapes"], rows, ["SAM2"]))
+    by_seed = [shares(0.5, 0.1, 0.2, 0.2, 0.3), shares(0.7, 0.1, 0.1, 0.1, 0.5)]
+    chance = shares(0.1, 0.3, 0.1, 0.5)
+    runs = [
+        run(f"v{i}", {"gate_variance": {"rows": 9, "shares": found, "shuffled": chance}})
+        for i, found in enumerate(by_seed)
+    ]
+    still = run("still", {"gate_variance": {"rows": 9, "shares": None, "shuffled": None}})
+    measured = [rows[0], RowRuns("MoGA", "", tuple(runs)), RowRuns("never", "", (still,))]
+    (table,) = (t for t in experiment_tables("T", None, ["shapes"], measured, ["SAM2"]) if "variance" in t.title)
+    assert [row.name for row in table.rows] == [
+        "MoGA (2 seeds), shapes", "- labels shuffled", "never, shapes", "- labels shuffled"
+    ]  # fmt: skip
+    assert table.columns == ("object", "frame", "condition", "rest", WITHIN)
+    first, shuffled, never, _ = (row.cells for row in table.rows)
+    assert [cell.mean for cell in first] == pytest.approx([0.6, 0.1, 0.15, 0.15, 0.4])
+    assert [cell.mean for cell in shuffled] == pytest.approx(list(chance.values()))
+    assert never == (None,) * 5
+    assert cell_text(table, first[0]) == "60.0 ± 14.1"

@@ -10,7 +10,8 @@ import pytest
 
 from robustvos.evaluation.results import load_result
 from robustvos.evaluation.summary import summary_lines
-from robustvos.experiments.tables import RowRuns, experiment_tables
+from robustvos.experiments.rows import RowRuns
+from robustvos.experiments.tables import experiment_tables
 from robustvos.report.published import published_for
 from robustvos.report.retention import retention_table
 from robustvos.report.sections import make_sections
