@@ -108,11 +108,11 @@ class Combine:
         return outcomes
 
     def _choose(self, judged: Sequence[_Combination | Rejection], same_interval: float) -> list[Outcome]:
-        """The best, each unlike a better one."""
+        """The best, each unlike a better one; different objects come before one that passes twice."""
         outcomes: list[Outcome] = [verdict for verdict in judged if isinstance(verdict, Rejection)]
         found = [verdict for verdict in judged if isinstance(verdict, _Combination)]
         kept: list[_Combination] = []
-        for one in sorted(found, key=lambda c: (bool(c.doubts), -c.interest, c.key)):
+        for one in sorted(found, key=lambda c: (bool(c.doubts), c.repeats, -c.interest, c.key)):
             like = next((other.key for other in kept if _alike(one, other, same_interval)), None)
             if like is not None:
                 outcomes.append(Rejection("like another", one.figures | {"like": like}, one.key))
@@ -141,6 +141,12 @@ class _Combination:
     doubts: tuple[str, ...]
     interest: float
     event: tuple[int, int]
+
+    @property
+    def repeats(self) -> int:
+        """Occluders that are one object again."""
+        fronts = self.figures["fronts"]
+        return len(fronts) - len(set(fronts))
 
 
 def _alike(one: _Combination, other: _Combination, same_interval: float) -> bool:

@@ -57,7 +57,7 @@ def write_sheet(root: str | os.PathLike[str], funnel: Funnel) -> Path:
         text = (
             f"{f['frames']} frames at {f['fps']:g} fps, {f['size'][1]}x{f['size'][0]}; hidden at most "
             f"{f['max_occlusion']:.0%}, in {f['prevalence']:.0%} of the frames; {f['hidden_frames']} frames wholly hidden, "
-            f"{_surety(f)}"
+            f"{_surety(f)}{_several(f)}"
         )
         clips.append({"key": clip.key, "image": f"sheet/{clip.key}.jpg", "doubts": f["doubts"], "text": text})
     page = folder / "index.html"
@@ -72,6 +72,10 @@ def _surety(figures: Mapping[str, Any]) -> str:
     stop = figures["stop"]
     ends = "" if stop is None else f"; ends before frame {stop['frame']}: {stop['reason']}"
     return f"{figures['category']}, least confidence {figures['confidence'][0]:.2f}{ends}"
+
+
+def _several(figures: Mapping[str, Any]) -> str:
+    return f"; {len(figures['occluders'])} occluders" if "occluders" in figures else ""
 
 
 def strip(clip: Result) -> np.ndarray:

@@ -1,0 +1,118 @@
+"""``make slurm-realvas`` on a real SLURM: an array a stage, one task killed and requeued; the bytes of ``realvas run``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from robustvos.files.stage import open_results
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = (180, 240)
+WAITS = """
+import os, pathlib, sys, time
+
+# The first start of discover's second shard begins an item and waits there for its killer.
+if sys.argv[1:3] == ["realvas", "discover"] and "1/2" in sys.argv and os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
+    from robustvos.realvas.discover import Discover
+
+    def held(stage, item, work):
+        (work.folder / "half").write_text("written when it was killed")
+        pathlib.Path("held").write_text(str(os.getpid()))
+        time.sleep(600)
+
+    Discover.run = held
+"""
+SUBMITTED = [
+    "ingest", "discover", "motion", "align", "filter", "combine", "propagate", "composite", "contain", "camera"
+]  # fmt: skip
+
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(shutil.which("make") is None, reason="needs make")]
+
+
+def write_video(folder: Path, seed: int, nearer: bool) -> Path:
+    """A box that crosses a still scene to the right; ``nearer``: and when it is gone, a larger one to the left, lower down."""
+    rng = np.random.default_rng(seed)
+    scene = cv2.resize(rng.uniform(90, 200, (12, 20, 3)).astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    scene += cv2.GaussianBlur(rng.uniform(-40, 40, (*SIZE, 3)).astype(np.float32), (0, 0), 1.0)
+    folder.mkdir(parents=True)
+    for t in range(120 if nearer else 70):
+        picture = scene + rng.normal(0, 1, scene.shape)
+        left = -18 + 4 * t
+        picture[60:108, max(0, left) : max(0, left + 18)] = (30, 40, 220)
+        left = 240 - 5 * (t - 66)
+        if nearer and t >= 66:
+            picture[72:162, max(0, left) : max(0, left + 36)] = (210, 60, 30)
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{t:05d}.png", compress_level=1)
+    return folder
+
+
+def files(root: Path) -> dict[str, bytes]:
+    visible = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {str(path.relative_to(root)): path.read_bytes() for path in visible}
+
+
+@pytest.fixture
+def videos(tmp_path) -> list[str]:
+    return [
+        str(write_video(tmp_path / "videos" / name, seed, name == "two")) for seed, name in enumerate(("one", "two"))
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Where ``make`` is called: the project's files, as much of them as it needs, and a Python that waits to be killed."""
+    folder = tmp_path / "project"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("cli.py", "Makefile", "pyproject.toml", "slurm"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "sitecustomize.py").write_text(WAITS)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={folder}:{ROOT} OMP_NUM_THREADS=1 exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv" / ".installed").touch()
+    return folder
+
+
+@pytest.fixture
+def whole(videos, tmp_path) -> Path:
+    """The run of one process."""
+    root = tmp_path / "whole"
+    command = [sys.executable, str(ROOT / "cli.py"), "realvas", "run", *videos, "--matte", "guided", "--out", str(root)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(open_results(root, "discover").kept) >= 3 and open_results(root, "camera").kept
+    return root
+
+
+def test_arrays_with_a_killed_task_leave_the_bytes_of_one_process(slurm, folder, videos, whole):
+    root = folder / "run"
+    options = "--partition=low --cpus-per-task=1 --time=10"
+    said = slurm(
+        "make", "slurm-realvas", f"VIDEOS={' '.join(videos)}", f"OUT={root}", "SHARDS=2", "ARGS=--matte guided",
+        f"SBATCH={options}", cwd=folder, MAKEFLAGS="",
+    )  # fmt: skip
+    jobs = dict(line.split(": job ") for line in said.splitlines() if ": job " in line)
+    assert list(jobs) == SUBMITTED
+    held, killed = folder / "held", f"{jobs['discover']}_2"
+    slurm.wait(lambda: held.exists() and held.read_text(), "the second task of discover to begin an item")
+    os.kill(int(held.read_text()), signal.SIGKILL)
+    slurm.wait(lambda: slurm.job(killed)["Restarts"] == "1", "the requeue of the killed task")
+    slurm.wait(lambda: not slurm("squeue", "--noheader", "--states=all", f"--job={jobs['camera']}", "--format=%T")
+               .replace("COMPLETED", "").strip(), "the last stage")  # fmt: skip
+    assert slurm.job(killed)["JobState"] == "COMPLETED"
+    got, expected = files(root), files(whole)
+    for made in ("index.html", "sheet"):  # the contact sheet is another command, which `make` names at the end
+        expected = {name: data for name, data in expected.items() if name.split("/")[0] != made}
+    assert got.keys() == expected.keys()
+    assert [name for name in got if got[name] != expected[name]] == []
