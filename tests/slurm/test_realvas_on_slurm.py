@@ -44,14 +44,15 @@ def write_video(folder: Path, seed: int, nearer: bool) -> Path:
     rng = np.random.default_rng(seed)
     scene = cv2.resize(rng.uniform(90, 200, (12, 20, 3)).astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
     scene += cv2.GaussianBlur(rng.uniform(-40, 40, (*SIZE, 3)).astype(np.float32), (0, 0), 1.0)
+    cloth = (30, 40, 220) + 25 * rng.choice([-1, 1], (15, 6, 3)).repeat(6, axis=0).repeat(6, axis=1)
     folder.mkdir(parents=True)
     for t in range(120 if nearer else 70):
         picture = scene + rng.normal(0, 1, scene.shape)
         left = -18 + 4 * t
-        picture[60:108, max(0, left) : max(0, left + 18)] = (30, 40, 220)
+        picture[60:108, max(0, left) : max(0, left + 18)] = cloth[:48, max(0, -left) : 18][:, : max(0, 240 - left)]
         left = 240 - 5 * (t - 66)
         if nearer and t >= 66:
-            picture[72:162, max(0, left) : max(0, left + 36)] = (210, 60, 30)
+            picture[72:162, max(0, left) : max(0, left + 36)] = 255 - cloth[:, max(0, -left) :][:, : max(0, 240 - left)]
         Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{t:05d}.png", compress_level=1)
     return folder
 
