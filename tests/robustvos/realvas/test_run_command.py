@@ -87,7 +87,7 @@ def test_sheet_stats_and_explain_know_contained_clips(made, capsys):
     from robustvos.realvas.funnel import read_funnel
 
     page = write_sheet(made, read_funnel(made, 1)).read_text()
-    assert "box.o1" in page and "ends before frame 24: container lost" in page
+    assert "<h1>1 clip</h1>" in page and "box.o1" in page and "ends before frame 24: container lost" in page
     main(["realvas", "stats", "--out", str(made)])
     main(["realvas", "sheet", "--out", str(made)])
     main(["realvas", "explain", "box.o1", "--out", str(made)])
