@@ -98,11 +98,9 @@ def whole(videos, tmp_path) -> Path:
 
 def test_arrays_with_a_killed_task_leave_the_bytes_of_one_process(slurm, folder, videos, whole):
     root = folder / "run"
-    options = "--partition=low --cpus-per-task=1 --time=10"
-    said = slurm(
-        "make", "slurm-realvas", f"VIDEOS={' '.join(videos)}", f"OUT={root}", "SHARDS=2", f"STAGES={' '.join(STAGES)}", "ARGS=--matte guided",
-        f"SBATCH={options}", cwd=folder, MAKEFLAGS="",
-    )  # fmt: skip
+    given = [f"VIDEOS={' '.join(videos)}", f"OUT={root}", "SHARDS=2", f"STAGES={' '.join(STAGES)}"]
+    given += ["ARGS=--matte guided", "SBATCH=--partition=low --cpus-per-task=1 --time=10"]
+    said = slurm("make", "slurm-realvas", *given, cwd=folder, MAKEFLAGS="")
     jobs = dict(line.split(": job ") for line in said.splitlines() if ": job " in line)
     assert tuple(jobs) == STAGES
     held, killed = folder / "held", f"{jobs['discover']}_2"
@@ -113,7 +111,6 @@ def test_arrays_with_a_killed_task_leave_the_bytes_of_one_process(slurm, folder,
         slurm.wait(
             lambda job=job: job not in slurm("squeue", "--noheader", "--format=%F").split(), f"the end of {stage}"
         )
-    assert slurm.job(killed)["JobState"] == "COMPLETED"
     log = folder / "runs" / "slurm" / f"robustvos-{killed}.log"
     assert "start 1: cli.py realvas discover" in log.read_text()
     expected = {name: data for name, data in files(whole).items() if name.split("/")[0] not in LATER}
