@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from robustvos.realvas.combine import stand_in_order
+from robustvos.commands.realvas_options import MOST_OCCLUDERS, RunOptions
+from robustvos.errors import UserError
+from robustvos.realvas.combine import MOST, CombineSettings, stand_in_order
 from robustvos.realvas.filter import FilterSettings
 from robustvos.realvas.ground import Horizon, standing_of
 from robustvos.realvas.placed import Pairing, place
@@ -129,3 +131,12 @@ def test_what_blocks_the_frames_between_two_passages_is_named():
     hides = walker("pole", 80, 150, 120, 30, 10 + 3 * (sum(peaks) // 2), 0)
     found = find_common_window(pairings, [hides], [[], []])
     assert isinstance(found, NoWindow) and found.reason == "external occlusion" and found.figures["between"] == peaks
+
+
+def test_as_many_occluders_may_be_asked_for_as_there_may_be(tmp_path):
+    assert MOST_OCCLUDERS == MOST
+    assert RunOptions(tmp_path).settings().combine == CombineSettings() and CombineSettings().occluders == 1
+    assert RunOptions(tmp_path, occluders=MOST).settings().combine.occluders == MOST
+    for occluders in (0, MOST + 1):
+        with pytest.raises(UserError, match=f"--occluders is {occluders}; give 1 to {MOST}"):
+            RunOptions(tmp_path, occluders=occluders)
