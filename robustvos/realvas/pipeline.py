@@ -133,7 +133,8 @@ def run_stages(
         optional = {"camera": SOURCES, "propagate": (COMBINE,), "composite": (COMBINE,)}.get(name, ())
         results |= {other: open_results(folder, other) for other in optional if (folder / other).is_dir()}
         if name == COMBINE and settings.combine.occluders < 2 and not (folder / COMBINE).is_dir():
-            continue  # not asked for, nor before: no trace of it
+            results[name] = StageResults(name, folder / name, (), {}, 0)  # not asked for, nor before: no trace of it
+            continue
         if name == "contain":
             stage: Stage = contain_stage(folder, settings.contain, regions)
         else:

@@ -113,6 +113,7 @@ def test_arrays_with_a_killed_task_leave_the_bytes_of_one_process(slurm, folder,
         )
     log = folder / "runs" / "slurm" / f"robustvos-{killed}.log"
     assert "start 1: cli.py realvas discover" in log.read_text()
+    assert "start 1" not in log.with_name(f"robustvos-{jobs['discover']}_1.log").read_text(), "the other one was done"
     expected = {name: data for name, data in files(whole).items() if name.split("/")[0] not in LATER}
     got = files(root)
     assert got.keys() == expected.keys() and len(got) > 100
