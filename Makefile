@@ -157,7 +157,7 @@ VIDEOS ?=
 PROMPTS ?=
 OUT ?= runs/realvas
 SHARDS ?= 4
-STAGES := ingest discover motion align filter propagate composite contain camera
+STAGES := ingest discover motion align filter combine propagate composite contain camera
 
 realvas: setup ## make amodal clips of VIDEOS, and of PROMPTS for containers, in OUT; ARGS for cli.py realvas run
 	$(RUN) realvas run $(VIDEOS) $(PROMPTS:%=--prompts %) --out $(OUT) $(ARGS)

@@ -12,6 +12,7 @@ from robustvos.commands import realvas_publish as publishing_actions
 from robustvos.commands.realvas_options import STAGES, RunOptions, StageOptions
 from robustvos.commands.tool import run_tool
 from robustvos.errors import DataNotFound, UnknownName, UserError
+from robustvos.files.naming import count_of
 from robustvos.program import next_command, program
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def add(options: RunOptions) -> None:
 
     _add(options)
     out = options.out
-    print(f"{len(read_sources(out))} videos in {out}")
+    print(f"{count_of(len(read_sources(out)), 'video')} in {out}")
     print(next_command("realvas", "ingest", "--out", out))
 
 
@@ -111,9 +112,11 @@ def stage(name: str, options: StageOptions) -> None:
     if name == "contain":
         for line in contained_lines(found):
             print(line)
-    missing = f", {found.missing} items still to be done by other shards" if found.missing else ""
+    missing = f", {count_of(found.missing, 'item')} still to be done by other shards" if found.missing else ""
     print(f"{name}: {len(found.kept)} kept, {len(found.rejected)} rejected{missing}: {found.folder}")
-    following = STAGES[list(STAGES).index(name) + 1 :]
+    following = [
+        later for later in STAGES[list(STAGES).index(name) + 1 :] if later != "combine" or options.occluders > 1
+    ]
     print(next_command("realvas", following[0] if following else "sheet", "--out", options.out))
 
 
@@ -218,7 +221,7 @@ def _close(out: Path, results: dict[str, StageResults], used: Used) -> None:
         print("no clip was made:", *why_nothing(counted.results), sep="\n")
         print(_following(out, counted))
         return
-    print(f"{clips} clips: {out / 'camera'} (as recorded: {out / 'composite'}, {out / 'contain'})")
+    print(f"{count_of(clips, 'clip')}: {out / 'camera'} (as recorded: {out / 'composite'}, {out / 'contain'})")
     print(_following(out, counted))
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from robustvos.realvas.pipeline import RealVASSettings, Regions
     from robustvos.types import Prompt
 
-STAGES = ("ingest", "discover", "motion", "align", "filter", "propagate", "composite", "contain", "camera")
+STAGES = ("ingest", "discover", "motion", "align", "filter", "combine", "propagate", "composite", "contain", "camera")
 """As :data:`robustvos.realvas.pipeline.STAGES`, for what is read before anything heavy is imported."""
+MOST_OCCLUDERS = 4
+"""As :data:`robustvos.realvas.combine.MOST`."""
 MASKS_BY = "small"
 """Base that makes masks of points and boxes for what carries masks alone."""
 
@@ -39,6 +41,7 @@ class Options:
     matte: str = "closed_form"
     effects: str = "unmixed"
     per_shots: int = 20
+    occluders: int = 1
     tracker: str = "flow"
     focal: float | None = None
     camera_motion: bool = True
@@ -51,6 +54,8 @@ class Options:
             raise UserError(f"--fps is {self.fps}; give a number above 0")
         if self.workers < 1:
             raise UserError(f"--workers {self.workers} does nothing; give at least 1")
+        if not 1 <= self.occluders <= MOST_OCCLUDERS:
+            raise UserError(f"--occluders is {self.occluders}; give 1 to {MOST_OCCLUDERS}")
         if self.focal is not None and not self.focal > 0:
             raise UserError(f"--focal is {self.focal}; give a number above 0, in longer sides of the frame")
 
@@ -68,6 +73,7 @@ class Options:
             motion=replace(plain.motion, tracker=self.points),
             align=replace(plain.align, shift=self.shift),
             filter=replace(plain.filter, per_shots=self.per_shots, depth=self.depth),
+            combine=replace(plain.combine, occluders=self.occluders),
             propagate=replace(plain.propagate, seed=self.seed, depth=self.depth),
             composite=replace(plain.composite, matte=self.matte, effects=self.effects),
             contain=replace(
@@ -97,6 +103,7 @@ class StageOptions(Options):
         matte: As for run.
         effects: As for run.
         per_shots: As for run.
+        occluders: As for run.
         tracker: As for run.
         focal: As for run.
         camera_motion: As for run.
@@ -134,6 +141,7 @@ class RunOptions(Options):
         matte: Soft edges: closed_form, guided (quicker), binary, known_plate, vitmatte.
         effects: unmixed, equation1 (as printed in the paper) or none.
         per_shots: Clips kept of a pair of shots at most.
+        occluders: Make further clips in which up to so many objects pass in front of one; up to 4.
         tracker: What tracks the marks of PROMPTS: flow, which carries masks by optical flow, those of points and boxes made by
             the base small; or a name in configs/sam2, or a run or folder of a trained system.
         focal: Focal length of clips with containers, in longer sides of the frame, if known.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustvos.commands.tool import run_tool
+from robustvos.files.naming import count_of
 from robustvos.program import next_command, program
 
 ACTIONS = ("publish", "reviews")
@@ -44,7 +45,7 @@ def publish(
 
     about = About(name or folder.resolve().name, licence, address)
     made = publish_run(folder, folder / "published" if out is None else out, about, as_recorded)
-    print(f"{len(made.clips)} clips published: {made.folder}")
+    print(f"{count_of(len(made.clips), 'clip')} published: {made.folder}")
     print(f"read back and equal: {', '.join(READERS)}")
     for what, keys in (("waiting for a review", made.unreviewed), ("failed or flagged", made.refused)):
         if keys:

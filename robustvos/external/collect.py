@@ -20,7 +20,7 @@ from robustvos.external.recipe import Recipe
 from robustvos.external.run import exported_clips
 from robustvos.files.atomic import atomic_write_json
 from robustvos.files.atomic_folder import atomic_folder
-from robustvos.files.naming import name_some
+from robustvos.files.naming import count_of, name_some
 from robustvos.video.masks import write_binary_mask
 from robustvos.video.native import NativeClip
 
@@ -169,7 +169,7 @@ def each_once(changes: Mapping[str, Sequence[str]]) -> list[str]:
     for found in kinds.values():
         (first, line), count = found[0], len({clip for clip, _ in found})
         same = len({text for _, text in found}) == 1
-        number = f"{count} clip{'' if count == 1 else 's'}"
+        number = count_of(count, "clip")
         merged.append(f"{line} ({number})" if same else f"{line} ({first}; alike in {number})")
     return merged
 

@@ -83,6 +83,15 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def count_of(count: int, thing: str) -> str:
+    """A number with what it counts.
+
+    >>> count_of(1, "clip"), count_of(2, "clip"), count_of(0, "clip")
+    ('1 clip', '2 clips', '0 clips')
+    """
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def name_some(names: Iterable[str], limit: int = 5) -> str:
     """The first few names for an error message, and how many more there are.
 

@@ -124,6 +124,7 @@ def used_sources(root: str | os.PathLike[str], clips: Sequence[Result]) -> list[
     found: set[str] = set()
     for clip in clips:
         tracks = [str(clip.figures[name]) for name in ("object", "occluder") if name in clip.figures]
+        tracks += clip.figures.get("occluders", [])
         of = {key for key in known for track in tracks if track == key or track.startswith(f"{key}.")}
         found |= of or set(known)
     return sorted(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +12,20 @@ import numpy as np
 import torch
 
 from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work, open_results
+from robustvos.realvas.combine import COMBINE
 from robustvos.realvas.filter import FILTER
+from robustvos.realvas.fronts import Front, fronts_of
 from robustvos.realvas.layers import Layer, composite, cut_layer
 from robustvos.realvas.matte import chosen_matte
 from robustvos.realvas.native_masks import NativeMask, read_native_masks
 from robustvos.realvas.pictures import ANALYSIS_SIDE
-from robustvos.realvas.propagate import MASKS, PROPAGATE
+from robustvos.realvas.propagate import MASKS, PROPAGATE, masks_for
 from robustvos.realvas.shots import Shot, read_shots
 from robustvos.realvas.window import CLEAN_SHARE
 from robustvos.video.native_writer import write_native_clip
 
 COMPOSITE = "composite"
+_SHADED = 0.97
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class CompositeSettings:
 
 @dataclass
 class Composite:
-    """One item a candidate that ``filter`` kept. A clip lies in ``<root>/composite/<candidate>``.
+    """One item a candidate that ``filter`` kept, or a combination of such. A clip lies in ``<root>/composite/<its key>``.
 
     Attributes:
         root: Folder of the run.
@@ -61,26 +65,30 @@ class Composite:
     unit = "frame"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
-        """Kept candidates whose two tracks have native masks."""
-        masks = {result.key: result.fingerprint for result in inputs[PROPAGATE].kept}
-        for clip in inputs[FILTER].kept:
-            held = [masks.get(clip.figures[side]) for side in ("behind", "front")]
-            if None not in held:
-                inside = {"candidate": clip.figures, "masks": held}
-                yield Item(clip.key, inside, clip.figures["length"])
+        """Kept candidates and combinations whose tracks have native masks."""
+        several = inputs[COMBINE].kept if COMBINE in inputs else ()
+        for clip in (*inputs[FILTER].kept, *several):
+            is_several = "fronts" in clip.figures
+            tracks = [clip.figures["behind"], *(front.track for front in fronts_of(clip.figures))]
+            masks = [masks_for(inputs[PROPAGATE], track, several=is_several) for track in tracks]
+            held = [made for made in masks if made is not None]
+            if len(held) == len(tracks):
+                inside = {"candidate": clip.figures, "masks": [made.fingerprint for made in held]}
+                folders = {"folders": [made.item for made in held]} if is_several else {}
+                yield Item(clip.key, inside | folders, clip.figures["length"])
 
     def run(self, item: Item, work: Work) -> Outcome:
         """See :class:`robustvos.files.stage.Stage`."""
         figures = item.inputs["candidate"]
         shots = read_shots(self.root)
-        made = Clip(
-            shots[figures["behind_shot"]],
-            replace(shots[figures["front_shot"]]),  # with a decoder of its own: two places of one file are read in turn
-            read_native_masks(self.root / PROPAGATE / figures["behind"] / MASKS),
-            read_native_masks(self.root / PROPAGATE / figures["front"] / MASKS),
-            figures["delay"],
-            self.settings,
-        )
+        fronts = fronts_of(figures)
+        named = item.inputs.get("folders", [figures["behind"], *(front.track for front in fronts)])
+        masks = [read_native_masks(self.root / PROPAGATE / name / MASKS) for name in named]
+        occluders = [
+            Occluder(front, replace(shots[front.shot]), held, self.settings.matte)
+            for front, held in zip(fronts, masks[1:], strict=True)
+        ]  # each with a decoder of its own: places of one file are read in turn
+        made = Clip(shots[figures["behind_shot"]], masks[0], tuple(occluders), self.settings)
         start, stop = made.trim(figures["start"], figures["start"] + figures["length"])
         length = {"frames": stop - start, "at_least": self.settings.min_length}
         if stop - start < self.settings.min_length:
@@ -107,15 +115,10 @@ class Composite:
 
     def _details(self, figures: Mapping[str, Any], made: Clip, start: int, truth: Truth) -> dict[str, Any]:
         """Entries of ``annos.json``; the truth's list fills while frames are written."""
-        sides = {
-            name: {
-                "track": figures[name],
-                "shot": shot.key,
-                "source": shot.source.name,
-                "first_frame": shot.view.start + start - (figures["delay"] if name == "front" else 0),
-                "crop": shot.view.crop and list(shot.view.crop),
-            }
-            for name, shot in (("behind", made.behind), ("front", made.front))
+        nearest_first = enumerate(reversed(made.occluders), start=1)
+        sides = {"behind": _side(figures["behind"], made.behind, start)} | {
+            "front" if number == 1 else f"front_{number}": _side(o.front.track, o.shot, start - o.front.delay)
+            for number, o in nearest_first
         }
         return {
             "fps": made.behind.fps,
@@ -142,8 +145,9 @@ class Composite:
             "hidden_frames": int((shares >= 1.0).sum()),
             "untrusted": len(truth.untrusted),
             "object": figures["behind"],
-            "occluder": figures["front"],
-            "delay": figures["delay"],
+            "occluder": made.occluders[-1].front.track,
+            "delay": made.occluders[-1].front.delay,
+            **_several(made.occluders),
             "needs_review": figures["needs_review"],
             "doubts": figures["doubts"],
             "rank": figures["rank"],
@@ -157,7 +161,29 @@ class Composite:
             return Rejection(
                 "truth not to be trusted", measured | {"wrong": wrong, "at_most": self.settings.max_untrusted}
             )
+        met = [pair for pair in figures.get("undecided", []) if truth.met.get((pair[0], pair[1]))]
+        if met:
+            pixels = {"met": met, "pixels": [truth.met[a, b] for a, b in met]}
+            return Rejection("occluders meet at native rate", measured | pixels)
         return Record(measured)
+
+
+def _several(occluders: Sequence[Occluder]) -> dict[str, Any]:
+    """All occluders where there are several, the farthest first."""
+    if len(occluders) == 1:
+        return {}
+    return {"occluders": [o.front.track for o in occluders], "delays": [o.front.delay for o in occluders]}
+
+
+def _side(track: str, shot: Shot, first: int) -> dict[str, Any]:
+    """Where an object was taken from; ``first``: the clip's first frame, in its shot."""
+    return {
+        "track": track,
+        "shot": shot.key,
+        "source": shot.source.name,
+        "first_frame": shot.view.start + first,
+        "crop": shot.view.crop and list(shot.view.crop),
+    }
 
 
 @dataclass
@@ -168,36 +194,70 @@ class Truth:
         masks: The last frame's masks by name, ``(H, W)`` bool tensors.
         shares: Share of the occludee that is covered, a frame each.
         untrusted: ``{"frame": ..., "why": ...}`` for each frame whose amodal mask is not to be trusted.
+        met: Pixels, of all frames, that two occluders both cover, by their positions.
     """
 
     masks: dict[str, torch.Tensor] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     untrusted: list[dict[str, Any]] = field(default_factory=list)
+    met: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def taken(self, name: str) -> Iterator[torch.Tensor]:
         """A mask of each frame, asked for after the frame itself."""
         while self.masks:
             yield self.masks[name]
 
+    def note_meetings(self, laid: Sequence[np.ndarray]) -> None:
+        """Count what the occluders of a frame, ``(H, W)`` bool each, cover of one another."""
+        for a, b in itertools.combinations(range(len(laid)), 2):
+            self.met[a, b] = self.met.get((a, b), 0) + int((laid[a] & laid[b]).sum())
+
+
+@dataclass(frozen=True)
+class Occluder:
+    """What passes in front, asked for by the frames of the occludee's shot.
+
+    Attributes:
+        front: Its track, and its delay.
+        shot: Of it.
+        masks: By frame of its shot.
+        matte: How its edges are made soft.
+    """
+
+    front: Front
+    shot: Shot
+    masks: Mapping[int, NativeMask]
+    matte: str
+
+    def mask(self, t: int) -> NativeMask | None:
+        """None where it is not there."""
+        return self.masks.get(t - self.front.delay)
+
+    def layer(self, t: int) -> Layer | None:
+        """None where it is not there."""
+        mask = self.mask(t)
+        if mask is None:
+            return None
+        frame, plate = self.shot.even(t - self.front.delay)[mask.window], self.shot.plate[mask.window]
+        scale = max(1.0, max(self.shot.size) / ANALYSIS_SIDE)
+        alpha = chosen_matte(frame, plate, mask.obj, self.matte, scale)
+        return cut_layer(frame, plate, alpha, mask.region & ~mask.obj, mask.window, scale)
+
 
 @dataclass(frozen=True)
 class Clip:
-    """Occludee and occluder at a delay.
+    """An occludee and its occluders.
 
     Attributes:
         behind: Shot of the occludee.
-        front: Shot of the occluder.
         behind_masks: Of the occludee, by frame of its shot.
-        front_masks: Of the occluder.
-        delay: Frame ``t`` of the one goes with ``t - delay`` of the other.
+        occluders: The farthest first.
         settings: How it is made.
     """
 
     behind: Shot
-    front: Shot
     behind_masks: Mapping[int, NativeMask]
-    front_masks: Mapping[int, NativeMask]
-    delay: int
+    occluders: tuple[Occluder, ...]
     settings: CompositeSettings
 
     def trim(self, start: int, stop: int) -> tuple[int, int]:
@@ -210,12 +270,14 @@ class Clip:
         return start, end
 
     def _is_clean(self, t: int) -> bool:
-        mask, other = self.behind_masks.get(t), self.front_masks.get(t - self.delay)
+        mask = self.behind_masks.get(t)
         if mask is None or mask.doubt:
             return False
-        if other is None:
-            return True
-        whole, over = mask.full(self.behind.size), other.full(self.front.size)
+        whole, over = mask.full(self.behind.size), np.zeros(self.behind.size, bool)
+        for occluder in self.occluders:
+            other = occluder.mask(t)
+            if other is not None:
+                over |= other.full(occluder.shot.size)
         return bool((whole & over).sum() <= CLEAN_SHARE * whole.sum())
 
     def _is_gone(self, t: int, stop: int) -> bool:
@@ -229,16 +291,22 @@ class Clip:
             picture = self.behind.native(t)
             mask = self.behind_masks.get(t)
             amodal = mask.full(self.behind.size) if mask is not None else np.zeros(self.behind.size, bool)
-            modal = amodal.copy()
-            layer = self.layer(t - self.delay)
-            if layer is not None:
-                shaded = (
-                    None
-                    if mask is None
-                    else mask.full(self.behind.size, "region")[layer.window] & ~amodal[layer.window]
-                )
-                picture = composite(picture, layer, self._gain(t), self.settings.effects, shaded)
-                modal[layer.window] &= ~layer.hard
+            shaded = np.zeros_like(amodal) if mask is None else mask.full(self.behind.size, "region") & ~amodal
+            modal, laid = amodal.copy(), []
+            for occluder in self.occluders:
+                layer = occluder.layer(t)
+                over = np.zeros_like(amodal)
+                laid.append(over)
+                if layer is None:
+                    continue
+                gain = self._gain(t, occluder.shot)
+                picture = composite(picture, layer, gain, self.settings.effects, shaded[layer.window])
+                over[layer.window] = layer.hard
+                modal &= ~over
+                # What the next one meets is shaded by this one, and on this one it is not yet.
+                shaded[layer.window] |= layer.ratio.mean(axis=2) < _SHADED
+                shaded &= ~over
+            truth.note_meetings(laid)
             whole = int(amodal.sum())
             truth.shares.append(1 - int(modal.sum()) / whole if whole else 0.0)
             if mask is not None and mask.doubt:
@@ -248,24 +316,14 @@ class Clip:
             yield torch.from_numpy(picture).permute(2, 0, 1)
         truth.masks = {}
 
-    def layer(self, t: int) -> Layer | None:
-        """The occluder at frame ``t`` of its shot; None where it is not there."""
-        mask = self.front_masks.get(t)
-        if mask is None:
-            return None
-        frame, plate = self.front.even(t)[mask.window], self.front.plate[mask.window]
-        scale = max(1.0, max(self.front.size) / ANALYSIS_SIDE)
-        alpha = chosen_matte(frame, plate, mask.obj, self.settings.matte, scale)
-        return cut_layer(frame, plate, alpha, mask.region & ~mask.obj, mask.window, scale)
-
-    def _gain(self, t: int) -> np.ndarray:
-        """From the exposure of the occluder's plate to that of the occludee's frame."""
+    def _gain(self, t: int, front: Shot) -> np.ndarray:
+        """From the exposure of an occluder's plate to that of the occludee's frame."""
         gain: np.ndarray = self.behind.gains[t]
-        if self.front.key == self.behind.key:
+        if front.key == self.behind.key:
             return gain
         from robustvos.realvas.clean_plate import exposure_gain
 
-        between: np.ndarray = gain * exposure_gain(self.behind.small_plate, self.front.small_plate)
+        between: np.ndarray = gain * exposure_gain(self.behind.small_plate, front.small_plate)
         return between
 
 

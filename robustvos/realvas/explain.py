@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +43,16 @@ def explain(root: str | os.PathLike[str], key: str) -> tuple[str, Path | None]:
     everything = {name: [r for r in results if r.key == key] for name, results in stages.items()}
     if not any(everything.values()):
         raise UnknownName.of("clip or candidate", key, {r.key for results in stages.values() for r in results})
-    lines = []
-    for name, results in stages.items():
-        for result in results:
-            if result.key in {key, *key.split("~")[:2]} or (result.key == shot_of_track(key.split("~")[0])):
-                lines.append(_line(name, result))
+    behind = key.split("~")[0]
+    told = {key, *key.split("~")[:2], shot_of_track(behind), *_parts_of(everything)}
+    lines = [_line(name, result) for name, results in stages.items() for result in results if result.key in told]
     return "\n".join(lines), _picture(folder, key, stages)
+
+
+def _parts_of(everything: Mapping[str, Sequence[Result]]) -> set[str]:
+    """Occluders and single candidates of a combination."""
+    combined = everything.get("combine", ())
+    return {part for result in combined for name in ("fronts", "members") for part in result.figures.get(name, ())}
 
 
 def _read(root: Path) -> dict[str, tuple[Result, ...]]:
@@ -84,9 +88,15 @@ def _picture(root: Path, key: str, stages: Mapping[str, tuple[Result, ...]]) -> 
         picture = strip(made[0])
     elif any(_is_deleted(root, part) for part in parts[:2] if shot_of_track(part) in shots):
         return None
+    elif combined := [r.figures for r in stages.get("combine", ()) if r.key == key and "fronts" in r.figures]:
+        f = combined[0]
+        if any(_is_deleted(root, track) for track in (f["behind"], *f["fronts"])):
+            return None
+        others = [(_track(root, track), delay) for track, delay in zip(f["fronts"], f["delays"], strict=True)]
+        picture = _together(shots[shot_of_track(f["behind"])], _track(root, f["behind"]), others)
     elif len(parts) == 3:
-        first, second = ((shots[shot_of_track(k)], _track(root, k)) for k in parts[:2])
-        picture = _pair(first, second, int(parts[2]))
+        first, second = (_track(root, k) for k in parts[:2])
+        picture = _together(shots[shot_of_track(parts[0])], first, [(second, int(parts[2]))])
     elif shot_of_track(key) in shots and track_path(root, shot_of_track(key), key).exists():
         shot, track = shots[shot_of_track(key)], _track(root, key)
         picture = np.hstack(
@@ -107,18 +117,19 @@ def _is_deleted(root: Path, key: str) -> bool:
     return track_path(root, shot_of_track(key), key).exists() and not len(_track(root, key).frames)
 
 
-def _pair(first: tuple[Shot, Track], second: tuple[Shot, Track], shift: int) -> np.ndarray:
-    """Frames of the first track with the outlines of both, where they overlap most, and around."""
-    (shot, track), (_, other) = first, second
+def _together(shot: Shot, track: Track, others: Sequence[tuple[Track, int]]) -> np.ndarray:
+    """Frames of a track with the outlines of it and of others at their delays, where they overlap most, and around."""
     step = int(np.diff(track.frames).min()) if len(track.frames) > 1 else 1
-    places = {int(t): k for k, t in enumerate(other.frames)}
-    areas = [
-        int((track.objects[k] & other.objects[places[int(t) - shift]]).sum()) if int(t) - shift in places else 0
-        for k, t in enumerate(track.frames)
-    ]
+    areas = np.zeros(len(track.frames), int)
+    for other, shift in others:
+        places = {int(t): k for k, t in enumerate(other.frames)}
+        for k, t in enumerate(track.frames):
+            if int(t) - shift in places:
+                areas[k] += int((track.objects[k] & other.objects[places[int(t) - shift]]).sum())
     peak = int(track.frames[int(np.argmax(areas))])
     times = [t for t in (peak - 4 * step, peak - 2 * step, peak, peak + 2 * step) if 0 <= t < shot.length]
-    return np.hstack([_frame(shot, [(track, t, AMODAL), (other, t - shift, OTHER)]) for t in times])
+    drawn = [[(track, t, AMODAL), *((other, t - shift, OTHER) for other, shift in others)] for t in times]
+    return np.hstack([_frame(shot, masks) for masks in drawn])
 
 
 def _frame(shot: Shot, drawn: list[tuple[Track, int, tuple[int, int, int]]]) -> np.ndarray:

@@ -11,16 +11,14 @@ import cv2
 import numpy as np
 
 from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work, open_results
-from robustvos.realvas.align import ALIGN, sample_step, shot_of_track
-from robustvos.realvas.depth_order import depth_on_top, depth_order, nearness_of
+from robustvos.realvas.align import ALIGN, shot_of_track
+from robustvos.realvas.depth_order import depth_on_top, depth_order
 from robustvos.realvas.discover import DISCOVER
-from robustvos.realvas.ground import Horizon, Standing, find_horizon, standing_of
-from robustvos.realvas.motion import track_path
-from robustvos.realvas.order import contact_order, on_top, relative_speed, size_order
-from robustvos.realvas.placed import Pairing, Placed, place
-from robustvos.realvas.plugins import EMBEDDED, plugin
-from robustvos.realvas.shots import Shot, read_shots
-from robustvos.realvas.tracks import Track, correction_digest, read_track
+from robustvos.realvas.order import Order, contact_order, on_top, relative_speed, size_order
+from robustvos.realvas.placed import Pairing
+from robustvos.realvas.plugins import EMBEDDED
+from robustvos.realvas.scene import Scene
+from robustvos.realvas.tracks import correction_digest
 from robustvos.realvas.window import NoWindow, Window, find_window
 
 FILTER = "filter"
@@ -95,14 +93,14 @@ class Filter:
     def run(self, item: Item, work: Work) -> Sequence[Outcome]:
         """See :class:`robustvos.files.stage.Stage`."""
         candidates = [r for r in open_results(self.root, ALIGN, complete=False).kept if r.item == item.key]
-        scene = _Scene.load(self.root, sorted(item.inputs["tracks"]), self.settings.depth)
+        scene = Scene.load(self.root, sorted(item.inputs["tracks"]), self.settings.depth)
         judged: list[tuple[Result, _Clip | NoWindow]] = []
         for candidate in candidates:
             judged.append((candidate, self._judge(candidate, scene)))
             work.advance(0.9 / len(candidates))
         return self._choose(judged)
 
-    def _judge(self, candidate: Result, scene: _Scene) -> _Clip | NoWindow:
+    def _judge(self, candidate: Result, scene: Scene) -> _Clip | NoWindow:
         keys = [candidate.figures[side] for side in ("first", "second")]
         deleted = sorted(key for key in set(keys) if key not in scene.tracks)
         if deleted:
@@ -110,7 +108,7 @@ class Filter:
         first, second = (scene.tracks[key] for key in keys)
         step, shift = candidate.figures["step"], candidate.figures["shift"] // candidate.figures["step"]
         shot = scene.shots[first.shot]
-        ordered = self._order(Pairing.of(first, second, shift), shot, scene)
+        ordered = self._order(Pairing.of(first, second, shift), scene)
         if isinstance(ordered, NoWindow):
             return ordered
         front, figures, doubts = ordered
@@ -122,13 +120,10 @@ class Filter:
         clip = _Clip(pairing, window, figures, tuple(doubts), step, shot.fps)
         return self._enough(clip, scene)
 
-    def _order(self, pairing: Pairing, shot: Shot, scene: _Scene) -> tuple[str, dict[str, Any], list[str]] | NoWindow:
+    def _order(self, pairing: Pairing, scene: Scene) -> tuple[str, dict[str, Any], list[str]] | NoWindow:
         """Who is in front, what was measured, and what is left to the review."""
         roles = (pairing.behind.role, pairing.front.role)
-        if scene.nearness:
-            order = depth_order(pairing, scene.nearness_of(pairing), self.settings.agreement)
-        else:
-            order = contact_order(pairing, self.settings.dead_zone, self.settings.agreement, shot.small_size[0])
+        order = measured_order(pairing, scene, self.settings)
         if self.settings.order == "given" or "any" not in roles:
             front = "first" if roles[0] == "occluder" or roles[1] == "occludee" else "second"
             contradicted = order.front not in (None, front)
@@ -139,7 +134,7 @@ class Filter:
             return size_order(pairing, 1.1), order.figures, ["contact hidden by the scene"]
         return NoWindow(order.reason, order.figures)
 
-    def _enough(self, clip: _Clip, scene: _Scene) -> _Clip | NoWindow:
+    def _enough(self, clip: _Clip, scene: Scene) -> _Clip | NoWindow:
         """Checks that need the window."""
         shares = clip.pairing.shares[clip.window.span]
         frames, covered = clip.frames, int((shares > 0.05).sum() * clip.step)
@@ -153,24 +148,10 @@ class Filter:
         if shares.max() < self.settings.min_occlusion or covered < self.settings.min_frames:
             least = {"min_occlusion": self.settings.min_occlusion, "min_frames": self.settings.min_frames}
             return NoWindow("too little occlusion", figures | least)
-        shot = clip.pairing.behind.shot
-        size = scene.shots[shot].small_size
-        verdict, measured = on_top(clip.pairing, scene.horizons[shot], size, self.settings.collisions)
-        passing = (
-            relative_speed(clip.pairing, clip.window.start, clip.window.stop) * clip.fps / clip.step / np.hypot(*size)
-        )
-        if scene.nearness:
-            verdict = depth_on_top(clip.pairing, scene.nearness_of(clip.pairing), self.settings.collisions)
-        figures |= {"on_top": verdict, **measured, "passing": round(float(passing), 4)}
-        if verdict == "clear" and passing < 1.5 * self.settings.min_passing:
-            verdict = "undecidable"
-            figures["on_top"] = verdict
-        if verdict != "clear" and passing < self.settings.min_passing:
-            return NoWindow("on top", figures | {"at_least": self.settings.min_passing})
-        if verdict == "on top" and not clip.doubts:
-            return NoWindow("on top", figures)
-        doubts = clip.doubts if verdict == "clear" else (*clip.doubts, "on top not decidable without depth")
-        return replace(clip, figures=figures, doubts=doubts)
+        apart = standing_apart(clip.pairing, clip.window, scene, self.settings, clip.fps / clip.step, clip.doubts)
+        if isinstance(apart, NoWindow):
+            return replace(apart, figures=figures | apart.figures)
+        return replace(clip, figures=figures | apart.figures, doubts=apart.doubts)
 
     def _choose(self, judged: Sequence[tuple[Result, _Clip | NoWindow]]) -> list[Outcome]:
         """Turn verdicts into outcomes; those that pass are compared with better ones."""
@@ -199,6 +180,51 @@ class Filter:
         if pairs[0] == pairs[1] and one.interval_iou(other) > self.settings.same_interval:
             return True
         return one.behind_shot == other.behind_shot and one.look_like(other) > self.settings.same_look
+
+
+def measured_order(pairing: Pairing, scene: Scene, settings: FilterSettings) -> Order:
+    """Who of a pair is in front, by the chosen depth plugin or by where both stand."""
+    if scene.nearness:
+        return depth_order(pairing, scene.nearness_of(pairing), settings.agreement)
+    height = scene.shots[pairing.behind.shot].small_size[0]
+    return contact_order(pairing, settings.dead_zone, settings.agreement, height)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A pair that need not stand in one place.
+
+    Attributes:
+        figures: What was measured.
+        doubts: Those that there were, and one more if only a person can tell.
+    """
+
+    figures: dict[str, Any]
+    doubts: tuple[str, ...]
+
+
+def standing_apart(
+    pairing: Pairing,
+    window: Window,
+    scene: Scene,
+    settings: FilterSettings,
+    samples_per_second: float,
+    doubts: tuple[str, ...] = (),
+) -> Apart | NoWindow:
+    """Would the two stand in one place? A pair of which something else is doubted is left to the review, too."""
+    size = scene.shots[pairing.behind.shot].small_size
+    verdict, measured = on_top(pairing, scene.horizons[pairing.behind.shot], size, settings.collisions)
+    passing = relative_speed(pairing, window.start, window.stop) * samples_per_second / np.hypot(*size)
+    if scene.nearness:
+        verdict = depth_on_top(pairing, scene.nearness_of(pairing), settings.collisions)
+    if verdict == "clear" and passing < 1.5 * settings.min_passing:
+        verdict = "undecidable"
+    figures = {"on_top": verdict, **measured, "passing": round(float(passing), 4)}
+    if verdict != "clear" and passing < settings.min_passing:
+        return NoWindow("on top", figures | {"at_least": settings.min_passing})
+    if verdict == "on top" and not doubts:
+        return NoWindow("on top", figures)
+    return Apart(figures, doubts if verdict == "clear" else (*doubts, "on top not decidable without depth"))
 
 
 @dataclass(frozen=True)
@@ -274,50 +300,3 @@ class _Clip:
             cv2.resize(masks[span][during].mean(axis=0, dtype=np.float32), (32, 32), interpolation=cv2.INTER_AREA)
             for masks in (self.pairing.behind.masks, front)
         ]
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """The shots of an item, with all their tracks but those that a person has deleted."""
-
-    shots: Mapping[str, Shot]
-    tracks: Mapping[str, Placed]
-    horizons: Mapping[str, Horizon]
-    nearness: Mapping[str, np.ndarray]
-    """Of each track at every sample from its first to its last; empty where no depth plugin is chosen."""
-
-    @classmethod
-    def load(cls, root: Path, keys: Sequence[str], depth: str) -> _Scene:
-        shots = {key: shot for key, shot in read_shots(root).items() if key in {shot_of_track(k) for k in keys}}
-        tracks: dict[str, Placed] = {}
-        whole: dict[str, Track] = {}
-        standings: dict[str, list[tuple[Track, Standing]]] = {}
-        for key in keys:
-            shot = shots[shot_of_track(key)]
-            step = sample_step(root, shot.key)
-            track = read_track(root, track_path(root, shot.key, key), key)
-            if not len(track.frames):
-                continue
-            whole[key] = track
-            standing = standing_of(track, shot.small_plate)
-            tracks[key] = place(key, shot.key, shot.role, track, standing, step, (shot.length - 1) // step)
-            standings.setdefault(shot.key, []).append((track, standing))
-        horizons = {key: find_horizon(standings.get(key, []), shot.small_size[0]) for key, shot in shots.items()}
-        nearness: dict[str, np.ndarray] = {}
-        if plugin("depth", depth) is not None:
-            for key, shot in shots.items():
-                found = {name: read for name, read in whole.items() if shot_of_track(name) == key}
-                for name, values in nearness_of(depth, shot, found).items():
-                    places = found[name].frames // sample_step(root, key) - tracks[name].start
-                    nearness[name] = np.full(len(tracks[name].masks), np.nan)
-                    nearness[name][places] = values
-        return cls(shots, tracks, horizons, nearness)
-
-    def nearness_of(self, pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
-        """Of both tracks of a pair, at the samples of the first."""
-        behind, front = self.nearness[pairing.behind.key], self.nearness[pairing.front.key]
-        return behind, pairing.front_at(front, np.nan)
-
-    def others(self, track: Placed) -> list[Placed]:
-        """Further tracks of a track's shot."""
-        return [other for other in self.tracks.values() if other.shot == track.shot and other.key != track.key]

@@ -13,13 +13,14 @@ from robustvos.files.stage import StageResults, open_results
 from robustvos.realvas.plugins import EMBEDDED
 from robustvos.realvas.reasons import meaning
 
-STAGES = ("ingest", "discover", "motion", "align", "filter", "propagate", "composite", "contain", "camera")
+STAGES = ("ingest", "discover", "motion", "align", "filter", "combine", "propagate", "composite", "contain", "camera")
 _KEPT = {
     "ingest": "shots of a static camera",
     "discover": "tracks",
     "motion": "dynamic tracks",
     "align": "candidates: a pair of tracks and a shift",
     "filter": "plausible candidates",
+    "combine": "combinations of several occluders",
     "propagate": "tracks at native rate",
     "composite": "clips",
     "contain": "clips of contained objects",
@@ -58,12 +59,12 @@ class Funnel:
         """What each stage kept, and below it what it rejected, the commonest reason first."""
         rows = [FunnelRow("videos", self.videos)]
         for stage, results in self.results.items():
-            if stage == "contain" and not results.results and not results.missing:
+            if stage in ("combine", "contain") and not results.results and not results.missing:
                 continue
             rows.append(FunnelRow(_KEPT.get(stage, stage), len(results.kept)))
             rows += _notes(stage, results)
             review = sum(bool(r.figures.get("needs_review")) for r in results.kept)
-            if stage in ("filter", "composite") and review:
+            if stage in ("filter", "combine", "composite") and review:
                 rows.append(
                     FunnelRow("   of them to be reviewed", review, "not decidable without depth; left out of publish")
                 )

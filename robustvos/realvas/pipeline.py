@@ -14,6 +14,7 @@ from robustvos.files.stage import Stage, StageResults, open_results
 from robustvos.files.stage_runner import WHOLE, Shard, run_stage
 from robustvos.realvas.align import Align, AlignSettings
 from robustvos.realvas.camera import SOURCES, Camera, CameraSettings
+from robustvos.realvas.combine import COMBINE, Combine, CombineSettings
 from robustvos.realvas.composite import Composite, CompositeSettings
 from robustvos.realvas.contain import Contain, ContainSettings
 from robustvos.realvas.discover import Discover, DiscoverSettings
@@ -37,6 +38,7 @@ class RealVASSettings:
     motion: MotionSettings = field(default_factory=MotionSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
+    combine: CombineSettings = field(default_factory=CombineSettings)
     propagate: PropagateSettings = field(default_factory=PropagateSettings)
     composite: CompositeSettings = field(default_factory=CompositeSettings)
     contain: ContainSettings = field(default_factory=ContainSettings)
@@ -63,6 +65,7 @@ _STAGES: dict[str, Callable[[Path, Any], Stage]] = {
     "motion": Motion,
     "align": Align,
     "filter": Filter,
+    "combine": Combine,
     "propagate": Propagate,
     "composite": Composite,
     "camera": Camera,
@@ -73,6 +76,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "motion": ("ingest", "discover"),
     "align": ("ingest", "discover", "motion"),
     "filter": ("ingest", "discover", "align"),
+    "combine": ("ingest", "discover", "filter"),
     "propagate": ("ingest", "discover", "filter"),
     "composite": ("ingest", "filter", "propagate"),
     "contain": (),
@@ -126,8 +130,11 @@ def run_stages(
         for other in _READS[name]:
             if other not in results:
                 results[other] = open_results(folder, other)
-        if name == "camera":
-            results |= {other: open_results(folder, other) for other in SOURCES if (folder / other).is_dir()}
+        optional = {"camera": SOURCES, "propagate": (COMBINE,), "composite": (COMBINE,)}.get(name, ())
+        results |= {other: open_results(folder, other) for other in optional if (folder / other).is_dir()}
+        if name == COMBINE and settings.combine.occluders < 2 and not (folder / COMBINE).is_dir():
+            results[name] = StageResults(name, folder / name, (), {}, 0)  # not asked for, nor before: no trace of it
+            continue
         if name == "contain":
             stage: Stage = contain_stage(folder, settings.contain, regions)
         else:

@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 
 from robustvos.errors import UserError
-from robustvos.files.stage import Item, Outcome, Record, Rejection, StageResults, Work
+from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work
 from robustvos.realvas.align import sample_step, shot_of_track
+from robustvos.realvas.combine import COMBINE
 from robustvos.realvas.depth_refinement import DEPTH_PICTURE, DepthRefiner
 from robustvos.realvas.difference import DifferenceSettings, changed_with_effects, keep_components
 from robustvos.realvas.discover import with_effects
 from robustvos.realvas.filter import FILTER
+from robustvos.realvas.fronts import fronts_of
 from robustvos.realvas.motion import track_path
 from robustvos.realvas.native_masks import Box, NativeMask, write_native_masks
 from robustvos.realvas.pictures import box_of, disc, grow_box, resize_mask, shrink
@@ -30,6 +32,7 @@ from robustvos.realvas.tracks import Track, correction_digest, read_track, touch
 from robustvos.seeding import derive_seed
 
 PROPAGATE = "propagate"
+_SEVERAL = "~several"
 MASKS = "masks.npz"
 _OUTLINE_DOUBT = 6.0
 _SPLIT_SIDE = 360
@@ -57,7 +60,7 @@ class PropagateSettings:
 
 @dataclass
 class Propagate:
-    """One item a track that a kept candidate uses.
+    """One item a track that a kept candidate uses; and one more if combinations need frames of it that no candidate does.
 
     Attributes:
         root: Folder of the run.
@@ -76,26 +79,26 @@ class Propagate:
         Raises:
             UserError: If ``discover`` was run again and has other tracks.
         """
-        spans: dict[str, list[tuple[int, int]]] = {}
-        for clip in inputs[FILTER].kept:
-            start, stop, delay = (clip.figures[k] for k in ("start", "length", "delay"))
-            spans.setdefault(clip.figures["behind"], []).append((start, start + stop))
-            spans.setdefault(clip.figures["front"], []).append((start - delay, start - delay + stop))
+        single = _spans(inputs[FILTER].kept)
+        several = _spans(inputs[COMBINE].kept) if COMBINE in inputs else {}
         tracks = {track.key: track.fingerprint for track in inputs["discover"].kept}
-        for key, needed in spans.items():
+        for key, needed in single.items():
             if key not in tracks:
                 raise UserError(
                     f"the candidates of 'filter' need track {key} that 'discover' does not have any more; run the stages from "
                     "'motion' and 'align' to 'filter' again"
                 )
-            frames = sum(stop - start for start, stop in joined(needed))
-            held = {"track": tracks[key], "corrected": correction_digest(self.root, key), "spans": joined(needed)}
-            yield Item(key, held, frames)
+            held = {"track": tracks[key], "corrected": correction_digest(self.root, key)}
+            yield Item(key, {**held, "spans": joined(needed)}, _length(needed))
+            # Masks depend on which frames are asked for, so that those of single occluders stay what they are.
+            if joined([*needed, *several.get(key, [])]) != joined(needed):
+                yield Item(key + _SEVERAL, {**held, "spans": joined(several[key])}, _length(several[key]))
 
     def run(self, item: Item, work: Work) -> Outcome:
         """See :class:`robustvos.files.stage.Stage`."""
-        shot = read_shots(self.root)[shot_of_track(item.key)]
-        track = read_track(self.root, track_path(self.root, shot.key, item.key), item.key)
+        key = item.key.removesuffix(_SEVERAL)
+        shot = read_shots(self.root)[shot_of_track(key)]
+        track = read_track(self.root, track_path(self.root, shot.key, key), key)
         if not len(track.frames):
             return Rejection("deleted", {})
         guide = Guide(track, shot, self.settings.padding)
@@ -104,14 +107,14 @@ class Propagate:
         masks: dict[int, NativeMask] = {}
         kept: dict[int, float] = {}
         for t in guide.order(wanted, step):
-            found = self._frame(shot, guide, t, item.key)
+            found = self._frame(shot, guide, t, key)
             if found is not None:
                 masks[t], kept[t] = found
             elif not guide.covers(t):
                 guide.end(t)
             work.advance(1 / max(1, len(wanted)))
         for t in misunderstood(kept):
-            again = self._frame(shot, guide, t, item.key, by_edges=True)
+            again = self._frame(shot, guide, t, key, by_edges=True)
             masks[t] = masks[t] if again is None else again[0]
         refiner = DepthRefiner.of(self.settings.depth, shot)
         if refiner is not None:
@@ -156,6 +159,28 @@ class Propagate:
         mask = NativeMask(box, obj, whole | obj)
         doubt = "merged" if merged else "border" if touches_border(mask.full(shot.size)) else ""
         return replace(mask, doubt=doubt), kept_share(obj, lit, picture, plate)
+
+
+def masks_for(results: StageResults, track: str, *, several: bool) -> Result | None:
+    """What there is of a track's masks: for combinations, those that were made for them, if they needed any; None: nothing."""
+    found = {result.key: result for result in results.results}
+    made = found.get(track + _SEVERAL, found.get(track)) if several else found.get(track)
+    return made if made is not None and made.kept else None
+
+
+def _spans(clips: Iterable[Result]) -> dict[str, list[tuple[int, int]]]:
+    """Frames of each track's shot that clips are made of."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for clip in clips:
+        start, length = clip.figures["start"], clip.figures["length"]
+        spans.setdefault(clip.figures["behind"], []).append((start, start + length))
+        for front in fronts_of(clip.figures):
+            spans.setdefault(front.track, []).append((start - front.delay, start - front.delay + length))
+    return spans
+
+
+def _length(spans: Iterable[tuple[int, int]]) -> int:
+    return sum(stop - start for start, stop in joined(spans))
 
 
 def misunderstood(kept: Mapping[int, float]) -> list[int]:

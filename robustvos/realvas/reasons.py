@@ -38,10 +38,17 @@ MEANINGS: Mapping[str, str] = {
     "like another": "a better clip shows nearly the same",
     "beyond the number": "there are better candidates than this, as many as are kept",
     "no overlap": "the two do not meet",
+    # combine
+    "no frames in common": "no stretch of frames holds the passages of all these occluders",
+    "one occluder twice": "an occluder would be taken out of the same frames twice",
+    "order of occluders undecided": "the occluders stand at the same height of the picture: nothing says who is nearer",
+    "order of occluders changes": "now the one occluder stands nearer, now the other",
+    "occluders on top": "the occluders would stand in one place",
     # propagate, composite
     "lost at native rate": "its mask was not found in the frames between the samples",
     "no clean start at native rate": "seen frame by frame, the occludee is never whole and uncovered for long enough",
     "too little occlusion at native rate": "seen frame by frame, too little of the occludee is hidden",
+    "occluders meet at native rate": "between the samples the occluders overlap, and nothing says who is nearer",
     "truth not to be trusted": "the occludee's mask jumps, or is merged with something else, in too many frames",
     # contain
     "one frame": "there is no video after the prompt",
@@ -72,7 +79,7 @@ def why_nothing(results: Mapping[str, StageResults]) -> list[str]:
     """
     lines = []
     for stage, found in results.items():
-        if stage == "contain" and not found.results:
+        if stage == "combine" or (stage == "contain" and not found.results):
             continue
         counts: dict[str, int] = {}
         for rejected in found.rejected:

@@ -13,6 +13,7 @@ from jinja2 import Template
 from PIL import Image
 
 from robustvos.files.atomic import atomic_path, atomic_write_text
+from robustvos.files.naming import count_of
 from robustvos.files.stage import Result
 from robustvos.realvas.camera import SOURCES
 from robustvos.realvas.composite import read_clips
@@ -31,7 +32,7 @@ img{width:100%;border-radius:4px} table{border-collapse:collapse;margin:12px 0}
 td,th{padding:2px 12px 2px 0;text-align:left} td.n{text-align:right;font-variant-numeric:tabular-nums}
 .doubt{background:#fff3cd;padding:1px 8px;border-radius:9px;margin-right:6px} h2{margin:28px 0 6px;font-size:17px}
 </style>
-<h1>{{ clips|length }} clips</h1>
+<h1>{{ count }}</h1>
 {% if clips %}
 <p>Amodal mask <b style="color:#b89600">yellow</b>, modal mask <b style="color:#1d9a45">green</b>; every strip goes from
 the first frame to the last. Clips that need a review come last.</p>
@@ -57,11 +58,12 @@ def write_sheet(root: str | os.PathLike[str], funnel: Funnel) -> Path:
         text = (
             f"{f['frames']} frames at {f['fps']:g} fps, {f['size'][1]}x{f['size'][0]}; hidden at most "
             f"{f['max_occlusion']:.0%}, in {f['prevalence']:.0%} of the frames; {f['hidden_frames']} frames wholly hidden, "
-            f"{_surety(f)}"
+            f"{_surety(f)}{_several(f)}"
         )
         clips.append({"key": clip.key, "image": f"sheet/{clip.key}.jpg", "doubts": f["doubts"], "text": text})
     page = folder / "index.html"
-    atomic_write_text(page, _PAGE.render(clips=clips, funnel=funnel.rows(), nothing=why_nothing(funnel.results)))
+    said = {"count": count_of(len(clips), "clip"), "funnel": funnel.rows(), "nothing": why_nothing(funnel.results)}
+    atomic_write_text(page, _PAGE.render(clips=clips, **said))
     return page
 
 
@@ -72,6 +74,10 @@ def _surety(figures: Mapping[str, Any]) -> str:
     stop = figures["stop"]
     ends = "" if stop is None else f"; ends before frame {stop['frame']}: {stop['reason']}"
     return f"{figures['category']}, least confidence {figures['confidence'][0]:.2f}{ends}"
+
+
+def _several(figures: Mapping[str, Any]) -> str:
+    return f"; {len(figures['occluders'])} occluders" if "occluders" in figures else ""
 
 
 def strip(clip: Result) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +70,7 @@ def find_window(
     run = _without_pops(pairing, run)
     if same_shot and behind.key != pairing.front.key:
         run = _without_twins(pairing, run, core)
-    starts = _clean_starts(pairing, run, peak)
+    starts = _clean_starts(behind, pairing.shares, run, peak)
     if not len(starts):
         before = {"clean_share": CLEAN_SHARE, "seconds": round((peak - run.start) * seconds_per_sample, 2)}
         return NoWindow("no clean start", before)
@@ -84,6 +86,66 @@ def find_window(
         if stop <= peak:
             return NoWindow("same frames twice", {"shift": pairing.shift, "samples": stop - start})
     return Window(start, stop)
+
+
+def find_common_window(
+    pairings: Sequence[Pairing], others_behind: list[Placed], others_front: Sequence[list[Placed]]
+) -> Window | NoWindow:
+    """The samples of a clip in which several occluders pass in front of one occludee; trimmed as in :func:`find_window`.
+
+    Args:
+        pairings: Of the occludee with each occluder.
+        others_behind: Further tracks of the occludee's shot.
+        others_front: Further tracks of each occluder's shot.
+    """
+    behind = pairings[0].behind
+    peaks = [int(np.argmax(pairing.shares * (behind.areas > 0))) for pairing in pairings]
+    first, last = min(peaks), max(peaks)
+    free = np.ones(len(behind.masks), bool)
+    for pairing, others in zip(pairings, others_front, strict=True):
+        for reason, blocks in blocked(pairing, others_behind, others).items():
+            if blocks[first : last + 1].any():
+                return NoWindow(reason, {"between": [first, last], "samples": int(blocks[first : last + 1].sum())})
+            free &= ~blocks
+    run = _run_around(free, first)
+    cores = [_run_around(p.shares > CLEAN_SHARE, peak) for p, peak in zip(pairings, peaks, strict=True)]
+    core = Window(min(c.start for c in cores), max(c.stop for c in cores))
+    for pairing in pairings:
+        run = _without_pops(pairing, run)
+        if behind.shot == pairing.front.shot and behind.key != pairing.front.key:
+            run = _without_twins(pairing, run, core)
+    if not run.start <= first <= last < run.stop:
+        return NoWindow("no frames in common", {"between": [first, last], "usable": [run.start, run.stop]})
+    shares = covered_by_all(pairings) / np.maximum(1, behind.areas)
+    starts = _clean_starts(behind, shares, run, first)
+    if not len(starts):
+        return NoWindow("no clean start", {"clean_share": CLEAN_SHARE, "samples": first - run.start})
+    start, stop = int(starts[0]), run.stop
+    for room, reason in sorted(_rooms(pairings)):
+        if stop - start <= room:
+            continue
+        starts = starts[starts >= last + 1 - room]
+        if not len(starts):
+            return NoWindow(reason, {"samples_apart": room, "between": [first, last]})
+        start, stop = int(starts[0]), min(stop, int(starts[0]) + room)
+    return Window(start, stop)
+
+
+def covered_by_all(pairings: Sequence[Pairing]) -> np.ndarray:
+    """``(T,)`` int64 pixels of the occludee that any of the occluders covers."""
+    behind = pairings[0].behind.masks
+    over = np.logical_or.reduce([pairing.front_at(pairing.front.masks, False) for pairing in pairings])
+    areas: np.ndarray = (behind & over).sum(axis=(1, 2))
+    return areas
+
+
+def _rooms(pairings: Sequence[Pairing]) -> list[tuple[int, str]]:
+    """Lengths, in samples, above which a frame would serve twice; and what that is called."""
+    rooms = [(abs(p.shift), "same frames twice") for p in pairings if p.front.shot == p.behind.shot]
+    for one, other in itertools.combinations(pairings, 2):
+        if one.front.key == other.front.key:
+            rooms.append((abs(one.shift - other.shift), "one occluder twice"))
+    return rooms
 
 
 def blocked(pairing: Pairing, others_behind: list[Placed], others_front: list[Placed]) -> dict[str, np.ndarray]:
@@ -165,9 +227,9 @@ def _without_twins(pairing: Pairing, run: Window, core: Window) -> Window:
     return Window(start, stop) if stop - start >= _LEAST_SAMPLES else run
 
 
-def _clean_starts(pairing: Pairing, run: Window, peak: int) -> np.ndarray:
+def _clean_starts(behind: Placed, shares: np.ndarray, run: Window, peak: int) -> np.ndarray:
     """Samples before the peak at which the occludee is whole and uncovered."""
-    clean = (pairing.shares <= CLEAN_SHARE) & ~pairing.behind.border & (pairing.behind.areas > 0)
+    clean = (shares <= CLEAN_SHARE) & ~behind.border & (behind.areas > 0)
     inside = np.arange(len(clean))
     starts: np.ndarray = inside[clean & (inside >= run.start) & (inside < min(peak, run.stop))]
     return starts

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from robustvos.errors import DataNotFound
+from robustvos.files.naming import count_of
 from robustvos.reviewing.clips import clips_of
 from robustvos.reviewing.controls import PREFIX
 from robustvos.reviewing.verdicts import Verdict, read_reviews, standing
@@ -69,12 +70,11 @@ class Agreement:
         for name, f in self.reviewers.items():
             decisions = ", ".join(f"{count} {what}" for what, count in sorted(f.decisions.items())) or "nothing"
             speed = "" if f.median_seconds is None else f", {f.median_seconds:.1f} s a verdict (median)"
-            lines.append(
-                f"{name}: {f.judged} clips ({decisions}){speed}; faults noticed: {f.noticed} of {f.controls} controls"
-            )
+            noticed = f"faults noticed: {f.noticed} of {f.controls} controls"
+            lines.append(f"{name}: {count_of(f.judged, 'clip')} ({decisions}){speed}; {noticed}")
         for (a, b), p in self.pairs.items():
             kappa = "undefined" if p.kappa is None else f"{p.kappa:.2f}"
-            lines.append(f"{a} and {b}: {p.agreed} of {p.clips} clips alike, Cohen's kappa {kappa}")
+            lines.append(f"{a} and {b}: {p.agreed} of {count_of(p.clips, 'clip')} alike, Cohen's kappa {kappa}")
         for reason, count in sorted(self.reasons.items(), key=lambda item: (-item[1], item[0])):
             lines.append(f"failed: {reason}: {count}")
         return "\n".join(lines) or "no verdict yet"

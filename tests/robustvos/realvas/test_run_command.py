@@ -87,7 +87,7 @@ def test_sheet_stats_and_explain_know_contained_clips(made, capsys):
     from robustvos.realvas.funnel import read_funnel
 
     page = write_sheet(made, read_funnel(made, 1)).read_text()
-    assert "box.o1" in page and "ends before frame 24: container lost" in page
+    assert "<h1>1 clip</h1>" in page and "box.o1" in page and "ends before frame 24: container lost" in page
     main(["realvas", "stats", "--out", str(made)])
     main(["realvas", "sheet", "--out", str(made)])
     main(["realvas", "explain", "box.o1", "--out", str(made)])
@@ -121,3 +121,28 @@ def test_flow_takes_a_box_by_the_mask_that_the_small_base_makes_of_it(boxes):
     said = Tracker(load_system("sam2", sam2="small").model).step(frames[2], [replace(prompt, frame=0)])
     assert len(found) == 2 and found[0].any()
     assert np.array_equal(found[0], said.masks[0].numpy())
+
+
+def test_clip_of_a_container_that_leaves_the_picture_ends_there(scene, tmp_path, capsys):
+    """The camera turns away from the container once the object is in it, by 14 pixels a frame."""
+    import cv2
+
+    clip = render_carried_clip("translation", 1, CarriedSpec(size=(180, 320), frames=30, depth=0.02, hand=False))
+    pictures, rest = list(clip.clip.frames), clip.rest_frame
+    for t in range(rest + 2, 30):
+        turned = np.array([[1, 0, 14.0 * (t - rest - 1)], [0, 1, 0]])
+        pictures[t] = cv2.warpAffine(pictures[rest + 1], turned, (320, 180), borderMode=cv2.BORDER_REPLICATE)
+    video = scene.write_frames(tmp_path / "box", pictures)
+    lines = []
+    for frame, mask, role in ((0, clip.clip.amodal[0, 0], "object"), (rest, clip.carrier[rest], "container")):
+        write_binary_mask(torch.from_numpy(mask), tmp_path / f"{role}.png")
+        where = {"role": role, "rest_frame": rest} if role == "container" else {}
+        lines.append(PromptLine(frame, 1, video=video, mask=tmp_path / f"{role}.png", **where))
+    write_prompt_lines(lines, tmp_path / "prompts.jsonl")
+    prompts = ["--prompts", str(tmp_path / "prompts.jsonl"), "--tracker", "flow"]
+    main(["realvas", "contain", *prompts, "--out", str(tmp_path / "run")])
+    (made,) = open_results(tmp_path / "run", "contain").kept
+    stop = made.figures["stop"]
+    assert stop["reason"] == "container left the frame" and rest + 1 < stop["frame"] == made.figures["frames"] < 30
+    said = capsys.readouterr().out
+    assert f"ends before frame {stop['frame']}: container left the frame" in said
