@@ -1,4 +1,7 @@
-"""Amodal clips of real pixels: a cut-out object that another one, or a piece of a picture, passes before; masks are exact."""
+"""Amodal clips of real pixels: a cut-out object that another one, or a piece of a picture, passes before.
+
+What is laid over the object is known to the pixel; what hid part of it in its own picture is not, and counts as not there.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from robustvos.video.occlusion_levels import NO_MORE_THAN
 PASSES = ("across", "back", "stays")
 """What the occluder does: it goes on to the other side, turns back, or stays before the object until the end."""
 
-_ATTEMPTS = 60
+_ATTEMPTS = 100
 _PREVIEW = 64  # side at which an arrangement is looked at before it is drawn
 _OBJECT = (0.2, 0.5)  # longer side of the object, in frame sides
 _MOTION = 0.6  # of the motion that stills have
@@ -52,10 +55,10 @@ class HiddenClip:
 
 
 class HiddenClips(Dataset[Clip]):
-    """Clips ``first`` to ``first + count - 1``; item ``i`` depends on ``first + i``, seed and footage alone.
+    """Clips ``first`` to ``first + count - 1``; item ``i`` depends on ``first + i`` and on the arguments alone.
 
-    In the first frame the object is whole and wholly in the picture. Later at least 30 % of it are hidden at once, and some
-    of it in at least a sixth of the frames.
+    In the first frame the object is uncovered and wholly in the picture; in its own footage, too, it is never cut by the
+    border. Later at least 30 % of it are hidden at once, and some of it in at least a sixth of the frames.
 
     Args:
         footage: Stills and videos that clips are made of.
@@ -137,6 +140,8 @@ def arrange_hiding(
     from_video = bool(footage.videos) and (not footage.stills or rng.random() < 0.5)
     base = base_layer(pick(footage, from_video, rng), from_video, recipe, frames, rng)
     query = cut_out(footage, recipe, frames, _OBJECT, rng)
+    if query is not None and not is_whole(query):
+        return [], 0
     other = cut_out(footage, recipe, frames, _OBJECT, rng) if rng.random() < _OTHER else None
     if query is None:
         return [], 0
@@ -153,7 +158,7 @@ def arrange_hiding(
     if behind:
         anchor = anchor.copy()
         anchor[:, :2, 2] -= apart
-    camera = np.linalg.inv(base.path[:1]) @ base.path if not from_video and rng.random() < _CAMERA else None
+    camera = base.path @ np.linalg.inv(base.path[:1]) if not from_video and rng.random() < _CAMERA else None
     layers = [base]
     if other is not None:
         path = affine_path(rng, frames, recipe.motion)
@@ -161,6 +166,15 @@ def arrange_hiding(
         layers.append(other.along(_moved(path, camera)))
     layers += [query.along(_moved(anchor, camera)), occluder.along(_moved(beside, camera))]
     return layers, len(layers) - 2
+
+
+def is_whole(cutout: CutOut) -> bool:
+    """Whether the object lies within its own picture in every frame, off the border, which would cut it."""
+    for ids in {id(plane): plane for plane in cutout.ids}.values():
+        mask = ids == cutout.cut
+        if not mask.any() or mask[[0, -1]].any() or mask[:, [0, -1]].any():
+            return False
+    return True
 
 
 def is_useful(seen: np.ndarray, whole: np.ndarray) -> bool:

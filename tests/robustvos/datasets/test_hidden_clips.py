@@ -8,8 +8,9 @@ import torch
 
 from robustvos.datasets.corruption import Corruption
 from robustvos.datasets.pasted import PASSES, Collection, HiddenClips, Lighting, Motion, Recipe, find_collection
+from robustvos.datasets.pasted.arrange import CutOut
 from robustvos.datasets.pasted.composite import Layer, compose, whole_masks
-from robustvos.datasets.pasted.hidden import arrange_hiding, is_useful
+from robustvos.datasets.pasted.hidden import arrange_hiding, is_useful, is_whole
 from robustvos.datasets.pasted.paths import shift
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.seeding import numpy_rng
@@ -86,6 +87,45 @@ def test_occluder_comes_and_goes_as_it_should(footage, passing):
     assert (np.median(ends) > 0.2) == (passing == "stays")
 
 
+def test_object_moves_with_a_picture_that_is_mirrored_and_cropped(footage, monkeypatch):
+    """What is pasted on a moving camera's picture keeps its place on it."""
+    from robustvos.datasets.pasted import hidden as module
+
+    turn = np.tile(np.eye(3), (6, 1, 1))
+    turn[:, 0, 2] = np.linspace(0, 0.2, 6)  # the camera's motion in the frame: to the right
+    crop = np.diag([-2.0, 2.0, 1.0])
+    real = module.base_layer
+    monkeypatch.setattr(
+        module, "base_layer", lambda *args: Layer(*(lambda b: (b.images, b.ids))(real(*args)), turn @ crop)
+    )
+    monkeypatch.setattr(module, "_CAMERA", 1.0)
+    monkeypatch.setattr(module, "_BEHIND", 0.0)  # the object keeps to its anchor
+    stills = Collection(find_collection(footage).stills, ())
+    found = 0
+    for seed in range(20):
+        layers, query = arrange_hiding("stays", stills, STILL, 6, numpy_rng("camera", seed))
+        if layers:
+            steps = layers[query].path[:, :2, 2] - layers[query].path[0, :2, 2]
+            assert np.allclose(steps, turn[:, :2, 2], atol=1e-9)
+            found += 1
+    assert found
+
+
+def test_object_that_its_own_picture_cuts_is_not_asked_for(footage):
+    ids = np.zeros((8, 8), np.uint8)
+    ids[2:6, 2:6] = 1
+    cut = np.zeros((8, 8), np.uint8)
+    cut[4:8, 2:6] = 1
+    picture = np.zeros((8, 8, 3), np.uint8)
+
+    def of(*planes):
+        return CutOut([picture] * len(planes), list(planes), 1, np.eye(3), (0.5, 0.5))
+
+    assert is_whole(of(ids, ids))
+    assert not is_whole(of(ids, cut))
+    assert not is_whole(of(ids, ids * 0))
+
+
 def test_weather_is_of_the_training_alone(footage):
     fog = Corruption(names=("fog",), clean_probability=0.0)
     clear, foggy = hidden(footage), hidden(footage, corruption=fog)
@@ -97,5 +137,5 @@ def test_weather_is_of_the_training_alone(footage):
 def test_footage_that_cannot_serve_is_refused(footage):
     with pytest.raises(DataNotFound, match="no stills and no videos"):
         HiddenClips(Collection((), ()), STILL, 4, 64, 0, 1, 0)
-    with pytest.raises(BadMask, match="no object could be hidden in 60 attempts"):
+    with pytest.raises(BadMask, match="no object could be hidden in 100 attempts"):
         HiddenClips(find_collection(footage), STILL, 1, 64, 0, 1, 0)[0]  # one frame: nothing can pass
