@@ -31,13 +31,14 @@ from robustvos.datasets.pasted import HiddenEvaluation
 from robustvos.evaluation.amodal_scores import AmodalScores
 from robustvos.evaluation.bootstrap import interval, resampled_sums
 from robustvos.evaluation.protocol import Prompting
+from robustvos.evaluation.records import CLUSTER_TAG
 from robustvos.files.atomic import atomic_write_json
 from robustvos.metrics.amodal_figures import OCCLUDED_ABOVE
 from robustvos.parsing import make
 from robustvos.registry import read_yaml, resolve
 from robustvos.scenes.amodal import CATEGORIES, render_amodal_clip
 from robustvos.scenes.stage import StageSpec
-from robustvos.seeding import numpy_rng
+from robustvos.seeding import derive_seed, numpy_rng
 from robustvos.systems.completion import Completion, completed
 from robustvos.systems.loading import load_system
 from robustvos.systems.system import System
@@ -98,7 +99,12 @@ def scored(video: Video, stream: Stream) -> dict[str, Any]:
         if tracked.index and whole.sum() and (whole & ~seen).sum() <= OCCLUDED_ABOVE * whole.sum():
             clear[0] += int((found & seen).sum())
             clear[1] += int((found | seen).sum())
-    return {**scores.objects()[0].scores, "clear": clear, "category": video.tags["category"]}
+    return {
+        **scores.objects()[0].scores,
+        "clear": clear,
+        "category": video.tags.get("category", ""),
+        "cluster": video.tags.get(CLUSTER_TAG, video.name),
+    }
 
 
 def tracked(system: System, video: Video) -> Stream:
@@ -151,23 +157,35 @@ def clips(arguments: argparse.Namespace, videos: VideoSet | None) -> Iterator[tu
             yield f"{category}_{number:03d}", category, number
 
 
-def mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """In percent; of no values NaN."""
+def mean_and_interval(values: np.ndarray, clusters: Sequence[str]) -> tuple[float, float, float]:
+    """In percent; clips of one footage are drawn together; of no values NaN."""
     if not len(values):
         return (float("nan"),) * 3
-    low, high = interval(resampled_sums(values.astype(np.float64)) / len(values))
+    drawn = resampled_sums(by_cluster(np.stack([values, np.ones(len(values))], 1), clusters))
+    low, high = interval(drawn[:, 0] / drawn[:, 1])
     return 100 * float(values.mean()), 100 * low, 100 * high
 
 
-def pairs(found: Found, systems: Sequence[str], figure: str, category: str | None) -> list[np.ndarray]:
-    """Of each system its figures on the clips on which all are defined."""
+def by_cluster(rows: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """``(N, C)`` summed to ``(clusters, C)`` float64, in the order in which they come."""
+    place = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
+    sums = np.zeros((len(place), rows.shape[1]))
+    np.add.at(sums, [place[name] for name in clusters], rows)
+    return sums
+
+
+def pairs(
+    found: Found, systems: Sequence[str], figure: str, category: str | None
+) -> tuple[list[np.ndarray], list[str]]:
+    """Of each system its figures on the clips on which all are defined; and the clusters of these clips."""
     names = [
         name
         for name, first in found[systems[0]].items()
         if (category in (None, first["category"]))
         and all(found[s].get(name, {}).get(figure) is not None for s in systems)
     ]
-    return [np.array([found[system][name][figure] for name in names]) for system in systems]
+    clusters = [found[systems[0]][name].get("cluster", name) for name in names]
+    return [np.array([found[system][name][figure] for name in names]) for system in systems], clusters
 
 
 def clear_iou(found: Found, systems: Sequence[str]) -> list[tuple[float, float, float]]:
@@ -175,7 +193,8 @@ def clear_iou(found: Found, systems: Sequence[str]) -> list[tuple[float, float, 
     names = [name for name in found[systems[0]] if all(name in found[system] for system in systems)]
     sums = {system: np.array([found[system][name]["clear"] for name in names], np.float64) for system in systems}
     pooled = {system: (s := sums[system].sum(0))[0] / s[1] for system in systems}
-    drawn = {s: (r := resampled_sums(sums[s]))[:, 0] / r[:, 1] for s in systems}
+    clusters = [found[systems[0]][name].get("cluster", name) for name in names]
+    drawn = {s: (r := resampled_sums(by_cluster(sums[s], clusters)))[:, 0] / r[:, 1] for s in systems}
     first = systems[0]
     rows = []
     for system in systems:
@@ -199,7 +218,8 @@ def report(found: Found, systems: Sequence[str]) -> None:
     found = {system: {name: found[system][name] for name in found[system] if name in common} for system in everyone}
     print("| system | clips | " + " | ".join(FIGURES) + " |\n|---|---|" + "---|" * len(FIGURES))
     for name in everyone:
-        cells = [cell(mean_and_interval(pairs(found, [name], figure, None)[0])) for figure in FIGURES]
+        of_figures = [pairs(found, [name], figure, None) for figure in FIGURES]
+        cells = [cell(mean_and_interval(values[0], clusters)) for values, clusters in of_figures]
         print(f"| `{name}` | {len(found[name])} | " + " | ".join(cells) + " |")
     baselines = [name for name in COMPLETIONS if name in found]
     for system in systems if baselines else ():
@@ -218,16 +238,28 @@ def report(found: Found, systems: Sequence[str]) -> None:
 
 def row(found: Found, system: str, baselines: Sequence[str], figure: str, category: str | None) -> str:
     """A comparison with the baseline that is best there."""
-    everyone = pairs(found, [system, *baselines], figure, category)
+    everyone, clusters = pairs(found, [system, *baselines], figure, category)
     if not len(everyone[0]):
         return f"| {category or 'all'} | {figure} | 0 | | | | |"
     best = int(np.argmax([values.mean() for values in everyone[1:]]))
     own, other = everyone[0], everyone[1 + best]
-    difference = mean_and_interval(own - other)
+    difference = mean_and_interval(own - other, clusters)
     told = cell(difference, "+")
     told = f"**{told}**" if difference[1] > 0 or difference[2] < 0 else told
-    cells = (f"`{baselines[best]}`", cell(mean_and_interval(other)), cell(mean_and_interval(own)), told)
+    cells = (
+        f"`{baselines[best]}`",
+        cell(mean_and_interval(other, clusters)),
+        cell(mean_and_interval(own, clusters)),
+        told,
+    )
     return f"| {category or 'all'} | {figure} | {len(own)} | " + " | ".join(cells) + " |"
+
+
+def default_out(arguments: argparse.Namespace) -> Path:
+    """A name of its own for whatever makes figures differ."""
+    condition = arguments.condition + (f"{arguments.severity:g}" if arguments.condition != "clean" else "")
+    root = f"_{abs(derive_seed(str(arguments.root.resolve()))) % 16**6:06x}" if arguments.root else ""
+    return Path(f"amodal_{arguments.set}{root}_{arguments.sam2}_{condition}.json")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -257,7 +289,7 @@ def main() -> None:
     parser.add_argument("--severity", type=float, default=3.0)
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
-    arguments.out = arguments.out or Path(f"amodal_{arguments.set}_{arguments.condition}.json")
+    arguments.out = arguments.out or default_out(arguments)
     found: Found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     measure(arguments, found)
     chosen: Mapping[str, Any] = {name: None for name in arguments.systems} | dict(arguments.checkpoints)

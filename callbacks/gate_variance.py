@@ -33,11 +33,13 @@ class GateVariance(VideoCallback):
     def __init__(self) -> None:
         self._gates = GateRows(lambda gates: torch.cat(list(gates.values()), dim=-1))
         self._videos: dict[str, dict[str, Any]] = {}  # folder of a video under a condition -> its rows
+        self._rows: dict[str, Any] = {}  # of the video being tracked
+        self._unknown: list[str] = []  # videos of a resumed test that was begun without this
         self._found: dict[str, Any] = {}
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget an earlier run."""
-        self._videos, self._found = {}, {}
+        self._videos, self._found, self._rows, self._unknown = {}, {}, {}, []
 
     def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
         """Listen to memory attention."""
@@ -45,7 +47,7 @@ class GateVariance(VideoCallback):
         if trainer.testing and isinstance(getattr(module, "adapter", None), GatedAdapter):
             self._gates.begin(module)
             about = {"video": video.name, "condition": video.corruption}
-            self._videos[video_folder(video)] = {**about, "objects": [], "frames": [], "gates": []}
+            self._rows = {**about, "objects": [], "frames": [], "gates": []}
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
@@ -53,14 +55,16 @@ class GateVariance(VideoCallback):
         """Keep the gates of this frame."""
         if not self._gates.is_listening:
             return
-        rows = self._videos[video_folder(video)]
+        rows = self._rows
         for object_id, gate in self._gates.take(tracked).items():
             rows["objects"].append(object_id)
             rows["frames"].append(tracked.index)
             rows["gates"].append(gate.numpy().astype(np.float16))  # shares of at most a few pointers
 
     def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
-        """Leave the model as it was."""
+        """Leave the model as it was; a video that failed before has no rows."""
+        if self._gates.is_listening:
+            self._videos[video_folder(video)] = self._rows
         self._gates.end()
 
     def video_state(self, video: Video) -> dict[str, Any] | None:
@@ -70,17 +74,22 @@ class GateVariance(VideoCallback):
 
     def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
         """Take them up again."""
-        if state:
+        if state is None and isinstance(getattr(module, "adapter", None), GatedAdapter):
+            self._unknown.append(video_folder(video))
+        elif state:
             self._videos[video_folder(video)] = {**state, "gates": _unpacked(state["gates"])}
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Find the shares, over the videos of all processes; results are written after this."""
-        parts: list[Any] = [self._videos]
+        own = (self._videos, self._unknown)
+        parts: list[Any] = [own]
         if trainer.world_size > 1:
             parts = [None] * trainer.world_size
-            torch.distributed.all_gather_object(parts, self._videos)
+            torch.distributed.all_gather_object(parts, own)
         if trainer.is_global_zero:
-            self._found = shares_of({name: rows for part in parts for name, rows in part.items()})
+            found = shares_of({name: rows for videos, _ in parts for name, rows in videos.items()})
+            unknown = sorted({name for _, names in parts for name in names})
+            self._found = {**found, "videos_without": unknown} if found and unknown else found
         self._videos = {}
 
     def findings(self) -> Mapping[str, Any]:

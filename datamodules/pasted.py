@@ -32,6 +32,7 @@ class Pasted(Data):
         root: Folder of sets (:mod:`robustvos.datasets.pasted.collection`); None: ``$ROBUSTVOS_DATA/pasted``.
         sets: Names of those used; None: all.
         held_back: Videos that training never sees; validation and test are made of them.
+        left_out: Videos that are not used at all, if they are there: what other data test on.
         held_back_stills: Every so many stills are held back too; 0: none.
         recipe: What clips are made of.
         train: Length and number of training clips, and what they are corrupted by.
@@ -49,6 +50,7 @@ class Pasted(Data):
         root: Path | None = None,
         sets: list[str] | None = None,
         held_back: tuple[str, ...] = (),
+        left_out: tuple[str, ...] = (),
         held_back_stills: int = 20,
         recipe: Recipe = Recipe(),
         train: TrainingSchedule = TrainingSchedule(),
@@ -59,7 +61,7 @@ class Pasted(Data):
     ) -> None:
         super().__init__()
         self.root, self.sets = root, sets
-        self.held_back, self.every = held_back, held_back_stills
+        self.held_back, self.left_out, self.every = held_back, left_out, held_back_stills
         self.recipe, self.train, self.val, self.test = recipe, train, val, test
         self.seed, self.workers = seed, workers
         self._footage: tuple[Collection, Collection] | None = None
@@ -76,7 +78,8 @@ class Pasted(Data):
     def footage(self) -> tuple[Collection, Collection]:
         """What is trained on, and what is held back; raises DataNotFound."""
         if self._footage is None:
-            self._footage = locate_collection(self.name, self.root, self.sets).split(self.held_back, self.every)
+            found = locate_collection(self.name, self.root, self.sets).without(self.left_out)
+            self._footage = found.split(self.held_back, self.every)
         return self._footage
 
     def train_dataloader(self) -> DataLoader:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from robustvos.commands.closing import after_reporting
 from robustvos.commands.resolving import CLI, identities_of
@@ -22,6 +23,10 @@ from robustvos.experiments.progress import Progress
 from robustvos.files.naming import printable
 from robustvos.program import next_command, program
 from robustvos.termination import Stopped
+
+if TYPE_CHECKING:
+    from robustvos.experiments.rows import RowRuns
+    from robustvos.report.curves import Chart
 
 _REFUSED = 2  # exit code of an error that the user can mend
 _ERROR = "error: "
@@ -172,8 +177,7 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
     from robustvos.evaluation.results import load_result
     from robustvos.experiments.amodal_tables import amodal_experiment_tables
     from robustvos.experiments.rows import RowRuns
-    from robustvos.experiments.scaling_curves import scaling_chart
-    from robustvos.experiments.tables import average_over_runs, experiment_tables
+    from robustvos.experiments.tables import experiment_tables
     from robustvos.report.page import build_report
     from robustvos.report.published import PAPERS, published_table
     from robustvos.report.text import format_table
@@ -188,9 +192,7 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
             runs = [(dataset, load_result(path)) for dataset, path in found]
             rows.append(RowRuns(row.title, row.published, tuple(runs)))
         if plan.curve:
-            tested_rows = [(row.at, [run for _, run in made.runs]) for row, made in zip(plan.rows, rows, strict=True)]
-            placed = [(at, average_over_runs(runs)) for at, runs in tested_rows if at is not None and runs]
-            charts += [chart] if (chart := scaling_chart(plan.title, plan.curve, placed)) is not None else []
+            charts += _curves(plan, rows)
         if any(run.metrics[0] == "mIoU" for row in rows for _, run in row.runs):
             published = published_table(plan.table, PAPERS[plan.paper]) if plan.table is not None else ()
             made = amodal_experiment_tables(plan.title, published, rows, plan.references, plan.note)
@@ -209,3 +211,21 @@ def _report(plans: Sequence[Plan], progress: Progress, folder: Path, messages: d
     )
     print(f"report: {page}; open it in a browser")
     return after_reporting([load_result(path) for path in sorted(set(paths))], out)
+
+
+def _curves(plan: Plan, rows: Sequence[RowRuns]) -> list[Chart]:
+    """One for each set that was tested on."""
+    from robustvos.experiments.scaling_curves import scaling_chart
+
+    charts = []
+    for dataset in plan.sets:
+        placed = [
+            (row.at, [run for name, run in made.runs if name == dataset])
+            for row, made in zip(plan.rows, rows, strict=True)
+            if row.at is not None
+        ]
+        title = f"{plan.title}, {dataset}" if len(plan.sets) > 1 else plan.title
+        chart = scaling_chart(title, plan.curve, placed)
+        if chart is not None:
+            charts.append(chart)
+    return charts

@@ -114,9 +114,8 @@ def stage(name: str, options: StageOptions) -> None:
             print(line)
     missing = f", {count_of(found.missing, 'item')} still to be done by other shards" if found.missing else ""
     print(f"{name}: {len(found.kept)} kept, {len(found.rejected)} rejected{missing}: {found.folder}")
-    following = [
-        later for later in STAGES[list(STAGES).index(name) + 1 :] if later != "combine" or options.occluders > 1
-    ]
+    combines = options.occluders > 1 or (options.out / "combine").is_dir()
+    following = [later for later in STAGES[list(STAGES).index(name) + 1 :] if later != "combine" or combines]
     print(next_command("realvas", following[0] if following else "sheet", "--out", options.out))
 
 

@@ -1,7 +1,8 @@
 """From scores of objects to the figures of a table: means, intervals over videos, paired differences.
 
 Objects of one video stand or fall together, so the video is what is drawn in every bootstrap, with all its objects and
-conditions: a cluster bootstrap by sequence. Videos that were cut from the same footage are drawn together.
+conditions: a cluster bootstrap by sequence. Videos that were cut from the same footage are drawn together, except where a mean
+runs over classes.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ class Estimate:
 
     Attributes:
         mean: In [0, 1]; NaN where no object defines the metric.
-        low: Lower end of the 95 % bootstrap interval over videos; NaN for fewer than two videos.
+        low: Lower end of the 95 % bootstrap interval over videos; NaN for fewer than two, or if all are of one footage.
         high: Upper end.
         std: Sample standard deviation over videos, each the mean of its objects; NaN for fewer than two videos, or where
             the mean runs over classes.
         videos: Number of videos behind it.
         objects: Number of objects behind it.
         classes: Number of classes, where the mean runs over them; else 0.
-        error: Standard error of the mean, the deviation of the bootstrap's means; NaN for fewer than two videos.
+        error: Standard error of the mean, the deviation of the bootstrap's means; NaN where the interval is.
     """
 
     mean: float

@@ -13,8 +13,11 @@ would leave nothing to explain. Sums of squares are those of least squares, so t
 videos of different lengths, with different numbers of objects, some of which are introduced late.
 
 Labels of many values explain much by chance: a clip with one object under one condition has a label for each of its frames.
-So every share has beside it what it is when its own labels are shuffled, and those before it are left: conditions between the
-clips (of a video, where every video has several), objects between all rows of a condition, frames within an object's clip.
+So every share has beside it what it is when its own labels are shuffled, and those before it are left. Gates change slowly
+within a clip, so whole clips change their condition (within their video, where every video has several), and whole stretches,
+an object's gates in a clip, change their object: among those of a condition, or of the clip for what tells its objects apart.
+Frames are shuffled within such a stretch. Where every object has one clip, object and clip cannot be told apart, and chance
+explains as much as the object does.
 """
 
 from __future__ import annotations
@@ -75,8 +78,9 @@ def variance_shares(rows: GateRows, shuffles: int = SHUFFLES, seed: int = 0) -> 
         seed: Of the shuffles.
 
     Returns:
-        ``shares`` and ``shuffled``, each with :data:`PARTS`, which sum to 1, and :data:`WITHIN`, the part of ``object`` that
-        tells objects of a video apart. None if no gate ever changes, so that there is nothing to explain.
+        ``shares`` with :data:`PARTS`, which sum to 1, and :data:`WITHIN`, the part of ``object`` that tells objects of a
+        video apart; and ``shuffled``, what each would be by chance, without ``rest``. None if no gate ever changes, so that
+        there is nothing to explain.
     """
     values = np.asarray(rows.values, dtype=np.float64)
     values = values[:, np.ptp(values, axis=0) > 0] if len(values) else values
@@ -100,14 +104,16 @@ def variance_shares(rows: GateRows, shuffles: int = SHUFFLES, seed: int = 0) -> 
     for number in range(shuffles):
         rng = numpy_rng("shuffled labels", seed, number)
         between = _explained(values, _conditions_between_clips(labels, rng)) / total
-        moved = labels.object[_shuffled_within(labels.condition, rng)]
+        moved = _objects_between_stretches(labels, labels.condition, rng)
         of_object = _explained(values, moved, labels.condition) / total - condition
-        moved = labels.object[_shuffled_within(_pairs(labels.clip, labels.frame), rng)]
+        moved = _objects_between_stretches(labels, labels.clip, rng)
         within = _explained(values, moved, labels.condition) / total - video
         moved = labels.frame[_shuffled_within(_pairs(labels.clip, labels.object), rng)]
         of_frame = _explained(values, moved, labels.condition, labels.object) / total - object_
-        drawn.append(_parts(between, of_object, within, of_frame))
-    shuffled = {name: float(np.mean([one[name] for one in drawn])) for name in shares} if drawn else {}
+        chance = _parts(between, of_object, within, of_frame)
+        del chance["rest"]
+        drawn.append(chance)
+    shuffled = {name: float(np.mean([one[name] for one in drawn])) for name in drawn[0]} if drawn else {}
     return {"shares": shares, "shuffled": shuffled}
 
 
@@ -165,6 +171,13 @@ def _shuffled_within(groups: Labels, rng: np.random.Generator) -> Labels:
     to = np.lexsort((drawn, groups))
     moved = np.empty(len(groups), dtype=np.int64)
     moved[order] = to
+    return moved
+
+
+def _objects_between_stretches(labels: _Numbered, among: Labels, rng: np.random.Generator) -> Labels:
+    """Objects of the rows when whole stretches, an object's in a clip, have changed theirs with others of one group."""
+    _, first, of_row = np.unique(_pairs(labels.clip, labels.object), return_index=True, return_inverse=True)
+    moved: Labels = labels.object[first][_shuffled_within(among[first], rng)][of_row]
     return moved
 
 

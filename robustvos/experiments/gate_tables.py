@@ -47,8 +47,8 @@ def gate_variance_table(title: str, sets: Sequence[str], rows: Sequence[RowRuns]
         caption=(
             "Of all components and projections, over all tested frames and objects: a sequential analysis of variance, "
             f'condition before object before frame. The first {len(PARTS)} sum to 100; "{WITHIN}" is the part of object that '
-            "tells objects of a video apart. Below each what labels explain by chance: the mean over shuffles of that label. "
-            "Mean ± standard deviation over seeds; a dash where no gate ever changes."
+            "tells objects of a video apart. Below each what a label explains by chance: the mean over shuffles of that "
+            "label alone. Mean ± standard deviation over seeds; a dash where no gate ever changes."
         ),
         columns=_COLUMNS,
         rows=tuple(lines),

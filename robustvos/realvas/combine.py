@@ -329,6 +329,12 @@ def _between(first: Pairing, second: Pairing, window: Window) -> tuple[Pairing, 
     return replace(pair, hidden=pair.hidden * inside), span
 
 
+def current(combinations: Iterable[Result], candidates: Iterable[Result]) -> list[Result]:
+    """The combinations all of whose members are still candidates; ``filter`` may have run again since."""
+    known = {candidate.key for candidate in candidates}
+    return [one for one in combinations if known.issuperset(one.figures["members"])]
+
+
 def combination_key(behind: str, fronts: Sequence[Front]) -> str:
     """Key of an occludee with several occluders; of those in the occludee's own shot the short name is enough.
 

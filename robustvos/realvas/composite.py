@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work, open_results
-from robustvos.realvas.combine import COMBINE
+from robustvos.realvas.combine import COMBINE, current
 from robustvos.realvas.filter import FILTER
 from robustvos.realvas.fronts import Front, fronts_of
 from robustvos.realvas.layers import Layer, composite, cut_layer
@@ -66,7 +66,7 @@ class Composite:
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
         """Kept candidates and combinations whose tracks have native masks."""
-        several = inputs[COMBINE].kept if COMBINE in inputs else ()
+        several = current(inputs[COMBINE].kept, inputs[FILTER].kept) if COMBINE in inputs else ()
         for clip in (*inputs[FILTER].kept, *several):
             is_several = "fronts" in clip.figures
             tracks = [clip.figures["behind"], *(front.track for front in fronts_of(clip.figures))]

@@ -11,6 +11,7 @@ from pathlib import Path
 from robustvos.errors import DataNotFound
 from robustvos.files.stage import StageResults, open_results
 from robustvos.realvas.plugins import EMBEDDED
+from robustvos.realvas.propagate import SEVERAL
 from robustvos.realvas.reasons import meaning
 
 STAGES = ("ingest", "discover", "motion", "align", "filter", "combine", "propagate", "composite", "contain", "camera")
@@ -61,7 +62,8 @@ class Funnel:
         for stage, results in self.results.items():
             if stage in ("combine", "contain") and not results.results and not results.missing:
                 continue
-            rows.append(FunnelRow(_KEPT.get(stage, stage), len(results.kept)))
+            kept = {r.key.removesuffix(SEVERAL) for r in results.kept} if stage == "propagate" else results.kept
+            rows.append(FunnelRow(_KEPT.get(stage, stage), len(kept)))
             rows += _notes(stage, results)
             review = sum(bool(r.figures.get("needs_review")) for r in results.kept)
             if stage in ("filter", "combine", "composite") and review:

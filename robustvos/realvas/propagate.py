@@ -16,7 +16,7 @@ import numpy as np
 from robustvos.errors import UserError
 from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work
 from robustvos.realvas.align import sample_step, shot_of_track
-from robustvos.realvas.combine import COMBINE
+from robustvos.realvas.combine import COMBINE, current
 from robustvos.realvas.depth_refinement import DEPTH_PICTURE, DepthRefiner
 from robustvos.realvas.difference import DifferenceSettings, changed_with_effects, keep_components
 from robustvos.realvas.discover import with_effects
@@ -32,7 +32,8 @@ from robustvos.realvas.tracks import Track, correction_digest, read_track, touch
 from robustvos.seeding import derive_seed
 
 PROPAGATE = "propagate"
-_SEVERAL = "~several"
+SEVERAL = "~several"
+"""Ends the key of a track's masks of the frames that only combinations need."""
 MASKS = "masks.npz"
 _OUTLINE_DOUBT = 6.0
 _SPLIT_SIDE = 360
@@ -80,7 +81,7 @@ class Propagate:
             UserError: If ``discover`` was run again and has other tracks.
         """
         single = _spans(inputs[FILTER].kept)
-        several = _spans(inputs[COMBINE].kept) if COMBINE in inputs else {}
+        several = _spans(current(inputs[COMBINE].kept, inputs[FILTER].kept)) if COMBINE in inputs else {}
         tracks = {track.key: track.fingerprint for track in inputs["discover"].kept}
         for key, needed in single.items():
             if key not in tracks:
@@ -92,11 +93,11 @@ class Propagate:
             yield Item(key, {**held, "spans": joined(needed)}, _length(needed))
             # Masks depend on which frames are asked for, so that those of single occluders stay what they are.
             if joined([*needed, *several.get(key, [])]) != joined(needed):
-                yield Item(key + _SEVERAL, {**held, "spans": joined(several[key])}, _length(several[key]))
+                yield Item(key + SEVERAL, {**held, "spans": joined(several[key])}, _length(several[key]))
 
     def run(self, item: Item, work: Work) -> Outcome:
         """See :class:`robustvos.files.stage.Stage`."""
-        key = item.key.removesuffix(_SEVERAL)
+        key = item.key.removesuffix(SEVERAL)
         shot = read_shots(self.root)[shot_of_track(key)]
         track = read_track(self.root, track_path(self.root, shot.key, key), key)
         if not len(track.frames):
@@ -164,7 +165,7 @@ class Propagate:
 def masks_for(results: StageResults, track: str, *, several: bool) -> Result | None:
     """What there is of a track's masks: for combinations, those that were made for them, if they needed any; None: nothing."""
     found = {result.key: result for result in results.results}
-    made = found.get(track + _SEVERAL, found.get(track)) if several else found.get(track)
+    made = found.get(track + SEVERAL, found.get(track)) if several else found.get(track)
     return made if made is not None and made.kept else None
 
 

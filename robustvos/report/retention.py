@@ -52,21 +52,23 @@ def retention_cell(objects: Sequence[ObjectScore], condition: str, metric: str) 
     """
     found = {(r.video, r.object_id, r.corruption): r.scores.get(metric) for r in objects}
     sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    count = 0
+    clusters = {r.video: r.cluster for r in objects}
+    count, videos = 0, set[str]()
     for (video, object_id, corruption), degraded in found.items():
         clean = found.get((video, object_id, CLEAN))
         if corruption == condition and degraded is not None and clean is not None:
-            sums[video] += (degraded, clean)
+            sums[clusters[video]] += (degraded, clean)
+            videos.add(video)
             count += 1
     rows = np.array(list(sums.values()))
     if not count or rows[:, 1].sum() <= 0:
         return None
     mean = rows[:, 0].sum() / rows[:, 1].sum()
     if len(rows) < 2:
-        return Cell(float(mean), videos=1, objects=count)
+        return Cell(float(mean), videos=len(videos), objects=count)
     drawn = resampled_sums(rows)
     low, high = interval(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9))
-    return Cell(float(mean), low, high, videos=len(rows), objects=count)
+    return Cell(float(mean), low, high, videos=len(videos), objects=count)
 
 
 def severity_charts(runs: Sequence[RunRecord], slots: dict[str, int]) -> list[Chart]:

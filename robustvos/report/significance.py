@@ -14,7 +14,7 @@ def signed_rank_p(differences: Sequence[ObjectScore], metric: str) -> float:
 
     Args:
         differences: Of objects, as :func:`robustvos.evaluation.aggregate.paired_records` gives them; a clip counts once, as
-            the mean of its objects.
+            the mean of its objects; so do clips that are of one footage, together.
         metric: Whose.
 
     Source: Wilcoxon, Biometrics Bulletin 1945; exact for small numbers of clips, by scipy.
@@ -29,7 +29,7 @@ def signed_rank_p(differences: Sequence[ObjectScore], metric: str) -> float:
     for record in differences:
         value = record.scores.get(metric)
         if value is not None:
-            of_clip[record.video].append(value)
+            of_clip[record.cluster].append(value)
     means = [sum(values) / len(values) for values in of_clip.values()]
     if len(means) < 2:
         return math.nan

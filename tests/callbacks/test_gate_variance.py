@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from callbacks.base import video_folder
 from callbacks.gate_monitor import GateMonitor
 from callbacks.gate_variance import GateVariance
 from callbacks.results_writer import ResultsWriter
@@ -29,9 +30,8 @@ def test_shares_of_all_tested_videos_are_kept(run, moga_system, videos):
     folder, _ = run("test", moga_system, videos, [monitor, variance, ResultsWriter()])
     kept = found(folder)
     assert kept["rows"] == 3 * 2 * (3 + 5), "objects on all frames but the prompted first"
-    for shares in (kept["shares"], kept["shuffled"]):
-        assert set(shares) == {*PARTS, WITHIN}
-        assert sum(shares[part] for part in PARTS) == pytest.approx(1)
+    assert set(kept["shares"]) == {*PARTS, WITHIN} == {*kept["shuffled"], "rest"}
+    assert sum(kept["shares"][part] for part in PARTS) == pytest.approx(1)
     assert monitor.gates, "another callback listens as well"
     assert moga_system.adapter.gates() == {}
 
@@ -62,6 +62,17 @@ def test_what_was_known_of_a_video_counts_again(run, moga_system, videos):
     again = Resumed()
     run("test", moga_system, videos[4:], [again])
     assert again.findings() == first.findings() != {}
+
+
+def test_videos_of_a_test_that_was_begun_without_it_are_named(run, moga_system, videos):
+    class Resumed(GateVariance):
+        def on_test_start(self, trainer, pl_module):
+            super().on_test_start(trainer, pl_module)
+            self.on_known_video(trainer, pl_module, videos[0], None)
+
+    again = Resumed()
+    run("test", moga_system, videos[1:], [again])
+    assert again.findings()["gate_variance"]["videos_without"] == [video_folder(videos[0])]
 
 
 @pytest.mark.parametrize("adapter", [None, LoRA(rank=4)], ids=["none", "lora"])

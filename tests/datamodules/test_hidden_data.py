@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from datamodules.hidden import Hidden
+from robustvos.datasets.corruption import Corruption
 from robustvos.datasets.pasted import PASSES, HiddenEvaluation, HiddenTraining
 from robustvos.errors import DataNotFound, UserError
 
@@ -55,6 +56,15 @@ def test_validation_and_test_are_of_held_back_footage(root):
         assert torch.equal(video.prompts[0].mask, video.amodal[0][0])
         assert any(not torch.equal(seen, whole) for seen, whole in zip(video.masks, video.amodal, strict=True))
     assert not torch.equal(videos[0].frames[0], next(iter(data.val_dataloader())).frames[0])
+
+
+def test_objects_may_be_degraded_each_by_itself(root):
+    shadow = HiddenEvaluation(limit=1, frames=10, size=48, conditions=("clean", "low_light"))
+    clean, dark = list(Hidden(root, held_back=(), held_back_stills=2, test=shadow).test_dataloader())
+    changed = (clean.frames[0].int() - dark.frames[0].int()).abs().amax(0) > 8
+    assert changed.any() and not changed.all()
+    local = HiddenTraining(frames=6, frames_per_batch=6, batches=1, size=48, corruption=Corruption(names=("local",)))
+    assert next(iter(Hidden(root, held_back=(), train=local).train_dataloader())).frames.shape[1] == 6
 
 
 def test_missing_footage_and_size_are_said(root, monkeypatch):

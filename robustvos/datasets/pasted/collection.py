@@ -69,6 +69,11 @@ class Collection:
     stills: tuple[Footage, ...]
     videos: tuple[Footage, ...]
 
+    def without(self, names: Sequence[str]) -> Collection:
+        """The same, less the videos of these names, which need not be there."""
+        kept = tuple(video for video in self.videos if video.name.rpartition("/")[2] not in names)
+        return Collection(self.stills, kept)
+
     def split(self, held_back: Sequence[str], every: int) -> tuple[Collection, Collection]:
         """What is trained on, and what is held back: the videos named, and every ``every``-th still (0: none).
 

@@ -10,7 +10,7 @@ from robustvos.corruptions import Layers
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.pasted.clips import MixedClips, PastedClip
 from robustvos.datasets.pasted.collection import Collection
-from robustvos.datasets.pasted.hidden import HiddenClips
+from robustvos.datasets.pasted.hidden import HiddenClip, HiddenClips
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import UserError
 from robustvos.evaluation.protocol import Protocol
@@ -135,15 +135,17 @@ class HiddenVideos(VideoSet):
     """
 
     label = "the held-back clips"
+    has_layers = True
 
     def __init__(self, footage: Collection, recipe: Recipe, settings: HiddenEvaluation, first: int) -> None:
         count = settings.limit or 0
         self._clips = HiddenClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
+        self._latest: tuple[int, HiddenClip] | None = None
         self.names = tuple(f"hidden_{index:04d}" for index in range(count))
 
     def video(self, index: int) -> Video:
         """See :class:`robustvos.datasets.evaluation.VideoSet`."""
-        made = self._clips.make(index)
+        made = self._made(index)
         clip = made.clip
         assert clip.amodal is not None
         return Video(
@@ -157,3 +159,12 @@ class HiddenVideos(VideoSet):
             size=(self._clips.size, self._clips.size),
             tags={"category": made.passing, CLUSTER_TAG: made.footage},
         )
+
+    def layers(self, index: int, video: Video) -> Layers:
+        """What is seen where: what was laid on, from the lowest to the topmost."""
+        return self._made(index).layers
+
+    def _made(self, index: int) -> HiddenClip:
+        if self._latest is None or self._latest[0] != index:
+            self._latest = index, self._clips.make(index)
+        return self._latest[1]

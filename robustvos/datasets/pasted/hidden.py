@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from robustvos.corruptions import Layers
 from robustvos.datasets.corruption import Corruption, corrupt_training_clip
 from robustvos.datasets.pasted.arrange import CutOut, base_layer, cut_out, pick
 from robustvos.datasets.pasted.collection import Collection
-from robustvos.datasets.pasted.composite import Layer, compose, whole_masks
+from robustvos.datasets.pasted.composite import Layer, compose, layers_of_labels, whole_masks
 from robustvos.datasets.pasted.lighting import relight
 from robustvos.datasets.pasted.paths import affine_path, stretch
 from robustvos.datasets.pasted.recipe import Recipe
@@ -46,12 +47,14 @@ class HiddenClip:
     Attributes:
         clip: Frames, visible masks and whole ones.
         passing: One of :data:`PASSES`.
+        layers: What is seen where, and how far it is.
         footage: Name of the still or video that the object is of.
     """
 
     clip: Clip
     passing: str
-    footage: str = ""
+    layers: Layers
+    footage: str
 
 
 class HiddenClips(Dataset[Clip]):
@@ -96,8 +99,10 @@ class HiddenClips(Dataset[Clip]):
 
     def __getitem__(self, index: int) -> Clip:
         """Clip: ``(T, 3, S, S)`` frames, ``(T, 1, S, S)`` visible and whole masks."""
-        clip = self.make(index).clip
-        return clip if self.corruption is None else corrupt_training_clip(clip, self.corruption, self.seed)
+        made = self.make(index)
+        if self.corruption is None:
+            return made.clip
+        return corrupt_training_clip(made.clip, self.corruption, self.seed, layers=lambda: made.layers)
 
     def make(self, index: int) -> HiddenClip:
         """The clip, not corrupted, and how its object is hidden.
@@ -112,9 +117,10 @@ class HiddenClips(Dataset[Clip]):
         for _ in range(_ATTEMPTS):
             passing = str(rng.choice(PASSES))
             layers, query = arrange_hiding(passing, self.footage, self.recipe, self.frames, rng)
-            if not layers or not is_useful(*_masks(layers, query, _PREVIEW)[1:]):
+            if not layers or not is_useful(*_masks(layers, query, compose(layers, _PREVIEW)[1])):
                 continue
-            frames, seen, whole = _masks(layers, query, self.size)
+            frames, labels = compose(layers, self.size)
+            seen, whole = _masks(layers, query, labels)
             if is_useful(seen, whole):
                 break
         else:
@@ -129,7 +135,7 @@ class HiddenClips(Dataset[Clip]):
             object_ids=(QUERY_ID,),
             amodal=torch.from_numpy(whole[:, None]),
         )
-        return HiddenClip(clip, passing, layers[query].footage)
+        return HiddenClip(clip, passing, layers_of_labels(labels), layers[query].footage)
 
 
 def arrange_hiding(
@@ -186,10 +192,10 @@ def is_useful(seen: np.ndarray, whole: np.ndarray) -> bool:
     return bool(hidden[0] <= NO_MORE_THAN and hidden.max() >= 0.3 and (hidden > _WORTH).mean() >= 1 / 6)
 
 
-def _masks(layers: Sequence[Layer], query: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    frames, labels = compose(layers, size)
+def _masks(layers: Sequence[Layer], query: int, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(T, S, S)`` bool each: what is seen of the query object, and the whole of it."""
     layer = layers[query]
-    return frames, labels == 256 * query + (layer.cut or 0), whole_masks(layer, size)
+    return labels == 256 * query + (layer.cut or 0), whole_masks(layer, labels.shape[-1])
 
 
 def _occluder(

@@ -62,6 +62,8 @@ def test_held_back_footage_is_not_trained_on(footage):
     assert [s.name for s in held.stills] == ["drawn/s0", "drawn/s2"]
     with pytest.raises(DataNotFound, match="no video three to hold back; there are one, two"):
         find_collection(footage).split(["three"], 0)
+    less = find_collection(footage).without(["two", "elsewhere"])
+    assert [v.name for v in less.videos] == ["filmed/one"] and len(less.stills) == 3
     with pytest.raises(DataNotFound, match="all footage is held back"):
         find_collection(footage).split(["one", "two"], 1)
 

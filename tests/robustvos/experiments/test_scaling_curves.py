@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from robustvos.commands.experiment import _curves
 from robustvos.errors import UserError
-from robustvos.evaluation.records import ObjectScore
+from robustvos.evaluation.results import load_result
 from robustvos.experiments.plan import read_plan
+from robustvos.experiments.rows import RowRuns
 from robustvos.experiments.scaling_curves import scaling_chart
 
 EXPERIMENT = """
@@ -22,8 +24,16 @@ rows:
 """
 
 
-def objects(score, metric="mIoU", clips=3):
-    return [ObjectScore(f"v{i}", 1, 4, {}, {metric: score + 0.01 * i}) for i in range(clips)]
+@pytest.fixture
+def run(write_run):
+    """``run(score)``: a test of three clips, whose mean is that score."""
+
+    def make(score, metric="mIoU", protocol="realvas", name="moga"):
+        scores = {(f"v{i}", ""): score + 0.01 * (i - 1) for i in range(3)}
+        folder = f"{name}-{score}-{metric}"
+        return load_result(write_run(name, scores, folder=folder, metrics=(metric,), protocol=protocol))
+
+    return make
 
 
 def test_rows_say_where_they_stand(tmp_path):
@@ -37,8 +47,8 @@ def test_rows_say_where_they_stand(tmp_path):
         read_plan(str(path), "embedded", tmp_path)
 
 
-def test_line_passes_through_the_means_in_order_of_the_axis():
-    chart = scaling_chart("t", "share", [(100, objects(0.8)), (0, objects(0.2)), (50, objects(0.5))])
+def test_line_passes_through_the_means_in_order_of_the_axis(run):
+    chart = scaling_chart("t", "share", [(100, [run(0.8)]), (0, [run(0.2)]), (50, [run(0.4), run(0.6)])])
     assert [name for _, name in chart.legend] == ["mIoU"]
     assert chart.caption.startswith("a point is the mean over 3 clips")
     (points,) = re.findall(r'<polyline[^>]*points="([^"]+)"', chart.svg)
@@ -47,9 +57,24 @@ def test_line_passes_through_the_means_in_order_of_the_axis():
     assert y[0] - y[1] == pytest.approx(y[1] - y[2], abs=0.2)
 
 
-def test_fewer_than_two_points_are_no_curve():
-    assert scaling_chart("t", "share", [(0, objects(0.2))]) is None
-    assert scaling_chart("t", "share", [(0, objects(0.2)), (50, [])]) is None
-    assert [name for _, name in scaling_chart("t", "a", [(0, objects(0.2, "J")), (1, objects(0.3, "J"))]).legend] == [
-        "J"
+def test_fewer_than_two_points_are_no_curve(run):
+    assert scaling_chart("t", "share", []) is None
+    assert scaling_chart("t", "share", [(0, [run(0.2)]), (50, [])]) is None
+    modal = [(0, [run(0.2, "J", "davis")]), (1, [run(0.3, "J", "davis")])]
+    assert [name for _, name in scaling_chart("t", "a", modal).legend] == ["J"]
+
+
+def test_each_set_has_a_curve_of_its_own(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(EXPERIMENT.replace("[shapes]", "[shapes, shapes_long]"))
+    plan = read_plan(str(path), "embedded", tmp_path)
+    one, two = run(0.2), run(0.5)
+    rows = [
+        RowRuns("none", "", (("shapes", one), ("shapes_long", two))),
+        RowRuns("half", "", (("shapes", two), ("shapes_long", one))),
+        RowRuns("beside", "", ()),
+    ]
+    assert [chart.title.split(":")[0] for chart in _curves(plan, rows)] == [
+        "More and more, shapes",
+        "More and more, shapes_long",
     ]
