@@ -9,7 +9,8 @@ import pytest
 
 from robustvos.commands.realvas_options import MOST_OCCLUDERS, RunOptions
 from robustvos.errors import UserError
-from robustvos.realvas.combine import MOST, CombineSettings, stand_in_order
+from robustvos.files.stage import Result
+from robustvos.realvas.combine import MOST, CombineSettings, current, stand_in_order
 from robustvos.realvas.filter import FilterSettings
 from robustvos.realvas.ground import Horizon, standing_of
 from robustvos.realvas.placed import Pairing, place
@@ -140,3 +141,11 @@ def test_as_many_occluders_may_be_asked_for_as_there_may_be(tmp_path):
     for occluders in (0, MOST + 1):
         with pytest.raises(UserError, match=f"--occluders is {occluders}; give 1 to {MOST}"):
             RunOptions(tmp_path, occluders=occluders)
+
+
+def test_combinations_whose_members_filter_no_longer_keeps_are_passed_over(tmp_path):
+    def result(key, **figures):
+        return Result(key, key, None, figures, "", tmp_path)
+
+    both, one = result("x", members=["a", "b"]), result("y", members=["a", "c"])
+    assert current([both, one], [result("a"), result("b")]) == [both]
