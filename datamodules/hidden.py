@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch.utils.data import DataLoader
 
-from datamodules.base import Data, Split
+from datamodules.base import Split
+from datamodules.footage import FootageData
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.pasted import (
     HELD_BACK,
-    Collection,
     HiddenClips,
     HiddenEvaluation,
     HiddenTraining,
     HiddenVideos,
     Recipe,
-    locate_collection,
 )
-from robustvos.errors import DataNotFound
 from robustvos.evaluation.protocol import DatasetFacts
 from robustvos.workers import begin_loading
 
 
-class Hidden(Data):
+class Hidden(FootageData):
     """Cut-out objects before which another one, or a piece of a picture, passes; the task is the whole mask in every frame.
 
     Args:
@@ -59,28 +55,8 @@ class Hidden(Data):
         seed: int = 0,
         workers: int = 0,
     ) -> None:
-        super().__init__()
-        self.root, self.sets = root, sets
-        self.held_back, self.left_out, self.every = held_back, left_out, held_back_stills
-        self.recipe, self.train, self.val, self.test = recipe, train, val, test
-        self.seed, self.workers = seed, workers
-        self._footage: tuple[Collection, Collection] | None = None
-
-    @classmethod
-    def describe_missing(cls, arguments: Mapping[str, Any]) -> str | None:
-        """One line on what ``arguments`` of the constructor ask for in vain; None if all is there."""
-        try:
-            cls(**{key: arguments[key] for key in ("root", "sets") if key in arguments}).footage()
-        except DataNotFound as error:
-            return str(error)
-        return None
-
-    def footage(self) -> tuple[Collection, Collection]:
-        """What is trained on, and what is held back; raises DataNotFound."""
-        if self._footage is None:
-            found = locate_collection("pasted", self.root, self.sets).without(self.left_out)
-            self._footage = found.split(self.held_back, self.every)
-        return self._footage
+        super().__init__(root, sets, held_back, left_out, held_back_stills, recipe, seed, workers)
+        self.train, self.val, self.test = train, val, test
 
     def train_dataloader(self) -> DataLoader:
         """Batches of this epoch, of clips that no other epoch has."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from robustvos.corruptions import Layers
-from robustvos.datasets.corruption import Corruption, corrupt_training_clip
 from robustvos.datasets.pasted.arrange import arrange
 from robustvos.datasets.pasted.collection import Collection
 from robustvos.datasets.pasted.composite import compose, layers_of_labels
 from robustvos.datasets.pasted.lighting import relight
+from robustvos.datasets.pasted.numbered import NumberedClips
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.scenes import SceneSpec, render_scene
-from robustvos.seeding import numpy_rng
 from robustvos.types import Clip
 
 HELD_BACK = 1_000_000_000  # first number of the clips of held-back footage
@@ -41,62 +40,28 @@ class PastedClip:
     footage: str
 
 
-class MixedClips(Dataset[Clip]):
-    """Clips ``first`` to ``first + count - 1`` of a recipe; item ``i`` depends on ``first + i``, seed and footage alone.
-
-    Args:
-        footage: What clips are made of; shapes need none.
-        recipe: How.
-        frames: Length ``T`` of a clip.
-        size: Side ``S`` of its frames.
-        first: Number of the first clip.
-        count: Clips.
-        seed: Of everything drawn.
-        corruption: What clips are corrupted by, local degradations among it; None: nothing.
+class MixedClips(NumberedClips[PastedClip]):
+    """Clips of a recipe, ``(T, O, S, S)`` masks; each object is seen in the first frame. Shapes need no footage.
 
     Raises:
         DataNotFound: If there is no footage for a kind that has a weight.
     """
 
-    def __init__(
-        self,
-        footage: Collection,
-        recipe: Recipe,
-        frames: int,
-        size: int,
-        first: int,
-        count: int,
-        seed: int,
-        corruption: Corruption | None = None,
-    ) -> None:
-        self.footage, self.recipe = footage, recipe
-        self.frames, self.size = frames, size
-        self.first, self.count, self.seed, self.corruption = first, count, seed, corruption
+    stream = "pasted"
+
+    def __init__(self, footage: Collection, recipe: Recipe, *arguments: Any, **named: Any) -> None:
+        super().__init__(footage, recipe, *arguments, **named)
         needs = {"videos": footage.videos, "stills": footage.stills, "cutouts": footage.stills + footage.videos}
         for kind, weight in recipe.weights.items():
             if weight and kind in needs and not needs[kind]:
                 raise DataNotFound(f"no footage for clips of '{kind}'; add some, or set its weight to 0")
 
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Clip:
-        """Clip: ``(T, 3, S, S)`` frames, ``(T, O, S, S)`` masks; each object is seen in the first frame."""
-        made = self.make(index)
-        if self.corruption is None:
-            return made.clip
-        return corrupt_training_clip(made.clip, self.corruption, self.seed, lambda: made.layers)
-
-    def make(self, index: int) -> PastedClip:
-        """The clip before it is corrupted, and what is known of it.
+    def draw(self, number: int, rng: np.random.Generator) -> PastedClip:
+        """See :class:`robustvos.datasets.pasted.numbered.NumberedClips`.
 
         Raises:
             BadMask: If too few objects can be followed in each of several attempts.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        number = self.first + index
-        rng = numpy_rng("pasted", self.seed, number)
         kinds = sorted(self.recipe.weights)
         shares = np.array([self.recipe.weights[kind] for kind in kinds], dtype=np.float64)
         kind = str(rng.choice(kinds, p=shares / shares.sum()))

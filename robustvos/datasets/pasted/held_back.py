@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from robustvos.corruptions import Layers
-from robustvos.datasets.evaluation import Evaluation, VideoSet
+from robustvos.datasets.evaluation import Evaluation
 from robustvos.datasets.pasted.clips import MixedClips, PastedClip
 from robustvos.datasets.pasted.collection import Collection
 from robustvos.datasets.pasted.hidden import HiddenClip, HiddenClips
+from robustvos.datasets.pasted.numbered import NumberedVideos
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import UserError
 from robustvos.evaluation.protocol import Protocol
@@ -53,7 +53,7 @@ class HeldBackEvaluation(Evaluation):
         return {**made, **fewest, **chosen, **facts}
 
 
-class HeldBackVideos(VideoSet):
+class HeldBackVideos(NumberedVideos[PastedClip]):
     """Clips made of held-back footage.
 
     Args:
@@ -63,20 +63,15 @@ class HeldBackVideos(VideoSet):
         first: Number of the first clip; those of training, validation and test never meet.
     """
 
-    label = "the held-back clips"
-    has_layers = True
-
     def __init__(self, footage: Collection, recipe: Recipe, settings: HeldBackEvaluation, first: int) -> None:
         weights = settings.weights or {"cutouts": 1.0}
         recipe = replace(recipe, weights=weights, min_objects=settings.fewest, max_objects=settings.objects)
         count = settings.limit or 0
-        self._clips = MixedClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
-        self.names = tuple(f"pasted_{index:04d}" for index in range(count))
-        self._latest: tuple[int, PastedClip] | None = None  # layers are asked for after the video
+        super().__init__(MixedClips(footage, recipe, settings.frames, settings.size, first, count, seed=0), "pasted")
 
     def video(self, index: int) -> Video:
         """See :class:`robustvos.datasets.evaluation.VideoSet`."""
-        made = self._made(index)
+        made = self.made(index)
         clip = made.clip
         return Video(
             name=self.names[index],
@@ -88,15 +83,6 @@ class HeldBackVideos(VideoSet):
             size=(self._clips.size, self._clips.size),
             tags={"kind": made.kind, CLUSTER_TAG: made.footage},
         )
-
-    def layers(self, index: int, video: Video) -> Layers:
-        """What is seen where: what was laid on, from the lowest to the topmost."""
-        return self._made(index).layers
-
-    def _made(self, index: int) -> PastedClip:
-        if self._latest is None or self._latest[0] != index:
-            self._latest = index, self._clips.make(index)
-        return self._latest[1]
 
 
 @dataclass(frozen=True)
@@ -124,7 +110,7 @@ class HiddenEvaluation(Evaluation):
         return {"side": str(self.size), "frames": str(self.frames), **super().facts(protocol)}
 
 
-class HiddenVideos(VideoSet):
+class HiddenVideos(NumberedVideos[HiddenClip]):
     """Clips of held-back footage whose object is hidden for a while; the category of a clip says how.
 
     Args:
@@ -134,18 +120,13 @@ class HiddenVideos(VideoSet):
         first: Number of the first clip; those of training, validation and test never meet.
     """
 
-    label = "the held-back clips"
-    has_layers = True
-
     def __init__(self, footage: Collection, recipe: Recipe, settings: HiddenEvaluation, first: int) -> None:
         count = settings.limit or 0
-        self._clips = HiddenClips(footage, recipe, settings.frames, settings.size, first, count, seed=0)
-        self._latest: tuple[int, HiddenClip] | None = None
-        self.names = tuple(f"hidden_{index:04d}" for index in range(count))
+        super().__init__(HiddenClips(footage, recipe, settings.frames, settings.size, first, count, seed=0), "hidden")
 
     def video(self, index: int) -> Video:
         """See :class:`robustvos.datasets.evaluation.VideoSet`."""
-        made = self._made(index)
+        made = self.made(index)
         clip = made.clip
         assert clip.amodal is not None
         return Video(
@@ -159,12 +140,3 @@ class HiddenVideos(VideoSet):
             size=(self._clips.size, self._clips.size),
             tags={"category": made.passing, CLUSTER_TAG: made.footage},
         )
-
-    def layers(self, index: int, video: Video) -> Layers:
-        """What is seen where: what was laid on, from the lowest to the topmost."""
-        return self._made(index).layers
-
-    def _made(self, index: int) -> HiddenClip:
-        if self._latest is None or self._latest[0] != index:
-            self._latest = index, self._clips.make(index)
-        return self._latest[1]

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from robustvos.corruptions import Layers
-from robustvos.datasets.corruption import Corruption, corrupt_training_clip
 from robustvos.datasets.pasted.arrange import CutOut, base_layer, cut_out, pick
 from robustvos.datasets.pasted.collection import Collection
 from robustvos.datasets.pasted.composite import Layer, compose, layers_of_labels, whole_masks
 from robustvos.datasets.pasted.lighting import relight
-from robustvos.datasets.pasted.paths import affine_path, stretch
+from robustvos.datasets.pasted.numbered import NumberedClips
+from robustvos.datasets.pasted.paths import affine_path, eased, stretch
 from robustvos.datasets.pasted.recipe import Recipe
 from robustvos.errors import BadMask, DataNotFound
-from robustvos.seeding import numpy_rng
 from robustvos.types import Clip
 from robustvos.video.native_tree import QUERY_ID
 from robustvos.video.occlusion_levels import NO_MORE_THAN
@@ -57,63 +56,29 @@ class HiddenClip:
     footage: str
 
 
-class HiddenClips(Dataset[Clip]):
-    """Clips ``first`` to ``first + count - 1``; item ``i`` depends on ``first + i`` and on the arguments alone.
+class HiddenClips(NumberedClips[HiddenClip]):
+    """Clips with ``(T, 1, S, S)`` visible and whole masks; of the recipe its kinds do not matter.
 
     In the first frame the object is uncovered and wholly in the picture; in its own footage, too, it is never cut by the
     border. Later at least 30 % of it are hidden at once, and some of it in at least a sixth of the frames.
-
-    Args:
-        footage: Stills and videos that clips are made of.
-        recipe: Motion, light, strides of videos; its kinds of clips do not matter here.
-        frames: Length ``T``.
-        size: Side ``S`` of the frames.
-        first: Number of the first clip.
-        count: Clips.
-        seed: Of everything drawn.
-        corruption: What clips are corrupted by; None: nothing.
 
     Raises:
         DataNotFound: If there is no footage.
     """
 
-    def __init__(
-        self,
-        footage: Collection,
-        recipe: Recipe,
-        frames: int,
-        size: int,
-        first: int,
-        count: int,
-        seed: int,
-        corruption: Corruption | None = None,
-    ) -> None:
+    stream = "hidden"
+
+    def __init__(self, footage: Collection, *arguments: Any, **named: Any) -> None:
+        super().__init__(footage, *arguments, **named)
         if not footage.stills and not footage.videos:
             raise DataNotFound("no stills and no videos to make clips of hidden objects of; add some")
-        self.footage, self.recipe = footage, recipe
-        self.frames, self.size = frames, size
-        self.first, self.count, self.seed, self.corruption = first, count, seed, corruption
 
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Clip:
-        """Clip: ``(T, 3, S, S)`` frames, ``(T, 1, S, S)`` visible and whole masks."""
-        made = self.make(index)
-        if self.corruption is None:
-            return made.clip
-        return corrupt_training_clip(made.clip, self.corruption, self.seed, layers=lambda: made.layers)
-
-    def make(self, index: int) -> HiddenClip:
-        """The clip, not corrupted, and how its object is hidden.
+    def draw(self, number: int, rng: np.random.Generator) -> HiddenClip:
+        """See :class:`robustvos.datasets.pasted.numbered.NumberedClips`.
 
         Raises:
             BadMask: If no object can be hidden in any of several attempts.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        number = self.first + index
-        rng = numpy_rng("hidden", self.seed, number)
         for _ in range(_ATTEMPTS):
             passing = str(rng.choice(PASSES))
             layers, query = arrange_hiding(passing, self.footage, self.recipe, self.frames, rng)
@@ -221,8 +186,8 @@ def _distance(query: CutOut, occluder: CutOut, passing: str, frames: int, rng: n
     time = np.arange(frames) / frames
     comes, stays, goes = rng.uniform(0.12, 0.35), rng.uniform(0.05, 0.45), rng.uniform(0.12, 0.35)
     start = rng.uniform(0.05, 0.3)
-    arrives = _eased((time - start) / comes)
-    leaves = _eased((time - start - comes - stays) / goes)
+    arrives = eased((time - start) / comes)
+    leaves = eased((time - start - comes - stays) / goes)
     after = {"across": -1.0, "back": 1.0, "stays": 0.0}[passing]
     along = 1 - arrives + after * leaves
     angle = rng.uniform(0, 2 * np.pi)
@@ -232,12 +197,6 @@ def _distance(query: CutOut, occluder: CutOut, passing: str, frames: int, rng: n
     across = np.array([-direction[1], direction[0]]) * rng.uniform(-0.25, 0.25) * min(query.extent)
     placed: np.ndarray = along[:, None] * far * direction + across
     return placed
-
-
-def _eased(share: np.ndarray) -> np.ndarray:
-    share = np.clip(share, 0, 1)
-    eased: np.ndarray = share * share * (3 - 2 * share)
-    return eased
 
 
 def _moved(path: np.ndarray, camera: np.ndarray | None) -> np.ndarray:

@@ -71,10 +71,17 @@ def way_out(rng: np.random.Generator, frames: int, distance: float) -> np.ndarra
     stays = rng.uniform(0.0, 0.4) * frames
     time = np.arange(frames)
     out = np.clip((time - leaves) / takes, 0, 1) - np.clip((time - leaves - takes - stays) / takes, 0, 1)
-    out = out * out * (3 - 2 * out)
+    out = eased(out)
     angle = rng.uniform(0, 2 * np.pi)
     path: np.ndarray = distance * out[:, None] * np.array([np.cos(angle), np.sin(angle)])
     return path
+
+
+def eased(share: np.ndarray) -> np.ndarray:
+    """From 0 to 1 without a jerk at either end; what lies beyond stays there."""
+    share = np.clip(share, 0, 1)
+    smooth: np.ndarray = share * share * (3 - 2 * share)
+    return smooth
 
 
 def shift(x: float, y: float) -> np.ndarray:
