@@ -14,7 +14,6 @@ import argparse
 
 import cv2
 import torch
-from lightning_modules.evaluation import track_video
 from torch import Tensor
 
 from lightning_modules.promptable_vos import PromptableVOS
@@ -24,6 +23,7 @@ from robustvos.datasets.shapes import ShapesEvaluation, ShapesVideos
 from robustvos.evaluation.protocol import protocol_named
 from robustvos.sam2.config import PACKAGE_WEIGHTS, Sam2Config
 from robustvos.sam2.tracker import Tracker
+from robustvos.systems.tracking import track_video
 
 CONDITIONS = ("clean", "depth_fog", "low_light", "local_blur", "lens_drops")
 FOLDS = 4
@@ -75,19 +75,33 @@ def gather(sam2: torch.nn.Module, adapter: MoGA, clips: int) -> tuple[Tensor, Te
     return torch.stack(listener.read), torch.stack(listener.logits), torch.tensor(conditions), torch.tensor(numbers)
 
 
-def readable(pointers: Tensor, conditions: Tensor, clips: Tensor) -> Tensor:
-    """``(5,)``, share of each condition's pointers that a ridge classifier, fitted on other clips, knows it from."""
-    hits = torch.zeros(len(CONDITIONS))
+def guesses(inputs: Tensor, labels: Tensor, clips: Tensor, count: int) -> Tensor:
+    """What a ridge classifier, fitted on other clips (four folds), takes each row of ``inputs`` for.
+
+    Args:
+        inputs: ``(n, C)`` float.
+        labels: ``(n,)`` int64 below ``count``.
+        clips: ``(n,)`` int64, the clip of each row.
+        count: Number of labels.
+
+    Returns:
+        ``(n,)`` int64.
+    """
+    found = torch.zeros_like(labels)
     for fold in range(FOLDS):
         known = clips % FOLDS != fold
-        scaled = (pointers - pointers[known].mean(0)) / pointers[known].std(0)
-        inputs = torch.cat([scaled, torch.ones(len(scaled), 1)], dim=1)
-        wanted = torch.nn.functional.one_hot(conditions[known], len(CONDITIONS)).float()
-        gram = inputs[known].T @ inputs[known] + RIDGE * torch.eye(inputs.shape[1])
-        guess = (inputs[~known] @ torch.linalg.solve(gram, inputs[known].T @ wanted)).argmax(1)
-        right = conditions[~known][guess == conditions[~known]]
-        hits += torch.bincount(right, minlength=len(CONDITIONS))
-    return hits / torch.bincount(conditions, minlength=len(CONDITIONS))
+        scaled = (inputs - inputs[known].mean(0)) / inputs[known].std(0).clamp(min=1e-6)
+        rows = torch.cat([scaled, torch.ones(len(scaled), 1)], dim=1)
+        wanted = torch.nn.functional.one_hot(labels[known], count).float()
+        gram = rows[known].T @ rows[known] + RIDGE * torch.eye(rows.shape[1])
+        found[~known] = (rows[~known] @ torch.linalg.solve(gram, rows[known].T @ wanted)).argmax(1)
+    return found
+
+
+def readable(pointers: Tensor, conditions: Tensor, clips: Tensor) -> Tensor:
+    """``(5,)``, share of each condition's pointers that a ridge classifier, fitted on other clips, knows it from."""
+    right = conditions[guesses(pointers, conditions, clips, len(CONDITIONS)) == conditions]
+    return torch.bincount(right, minlength=len(CONDITIONS)) / torch.bincount(conditions, minlength=len(CONDITIONS))
 
 
 def main() -> None:
