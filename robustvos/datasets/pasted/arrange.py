@@ -11,6 +11,7 @@ from robustvos.datasets.pasted.collection import Collection, Footage
 from robustvos.datasets.pasted.composite import Layer
 from robustvos.datasets.pasted.paths import affine_path, shift, stretch, way_out
 from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.datasets.pasted.things import made_up_thing
 
 _LONGEST = (0.15, 0.6)  # of an object that is laid on, in picture sides
 _OF_VIDEO = 0.3  # of the motion that stills have; videos move by themselves
@@ -122,8 +123,12 @@ def _crop(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer | None:
-    """An object cut out of a still or a video, on a path of its own; None if the picture drawn shows none."""
-    made = cut_out(footage, recipe, frames, _LONGEST, rng)
+    """A made-up thing, or an object cut out of a still or a video, on a path of its own; None if the picture shows none."""
+    if recipe.made_up and rng.random() < recipe.made_up:
+        images, ids = made_up_thing(pick(footage, not footage.stills, rng).read(0)[0], frames, rng)
+        made: CutOut | None = _placed(images, ids, 1, _LONGEST, "", rng)
+    else:
+        made = cut_out(footage, recipe, frames, _LONGEST, rng)
     if made is None:
         return None
     path = affine_path(rng, frames, recipe.motion.scaled(_OF_OBJECT))
@@ -152,7 +157,18 @@ def cut_out(
     seen = seen[counts >= 0.002 * ids[0].size]
     if not len(seen):
         return None
-    cut = int(rng.choice(seen))
+    return _placed(images, ids, int(rng.choice(seen)), longest, source.name, rng)
+
+
+def _placed(
+    images: list[np.ndarray],
+    ids: list[np.ndarray],
+    cut: int,
+    longest: tuple[float, float],
+    name: str,
+    rng: np.random.Generator,
+) -> CutOut:
+    """An object at a size that is drawn, in the middle of the frame, mirrored half of the time."""
     x0, y0, x1, y1 = _box(ids, cut)
     height, width = ids[0].shape
     # The object's box, in unit coordinates of its picture, is brought to the frame's centre at its size there.
@@ -162,7 +178,7 @@ def cut_out(
     place = stretch(wide * width / (x1 - x0), high * height / (y1 - y0))
     place = place @ shift(0.5 - (x0 + x1) / 2 / width, 0.5 - (y0 + y1) / 2 / height)
     place = stretch(-1.0 if rng.random() < 0.5 else 1.0, 1.0) @ place
-    return CutOut(images, ids, cut, place, (wide, high), source.name)
+    return CutOut(images, ids, cut, place, (wide, high), name)
 
 
 def _box(ids: list[np.ndarray], cut: int) -> tuple[float, float, float, float]:

@@ -25,6 +25,8 @@ class Recipe:
         strides: Lowest and highest stride of a video.
         pasted: Chances that 0, 1, 2, ... further objects are laid on a clip; they move, hide and leave. Cutouts have one
             at least.
+        made_up: Chance that an object that is laid on is a made-up thing rather than one that is cut out
+            (:mod:`robustvos.datasets.pasted.things`).
         exits: Chance that an object that is laid on leaves the picture, and returns if the clip is long enough.
         max_objects: Objects followed, at most.
         min_objects: Objects followed, at least: clips that show fewer in their first frame are drawn again.
@@ -33,8 +35,8 @@ class Recipe:
 
     Raises:
         UnknownName: If a weight is of no kind.
-        UserError: If no weight is above 0, one is below, strides are not in order, or ``min_objects`` is below 1
-            or above ``max_objects``.
+        UserError: If no weight is above 0, one is below, ``made_up`` is no chance, strides are not in order, or
+            ``min_objects`` is below 1 or above ``max_objects``.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"videos": 0.4, "stills": 0.3, "cutouts": 0.3})
@@ -42,6 +44,7 @@ class Recipe:
     lighting: Lighting = field(default_factory=Lighting)
     strides: tuple[int, int] = (1, 4)
     pasted: tuple[float, ...] = (0.5, 0.35, 0.15)
+    made_up: float = 0.0
     exits: float = 0.25
     max_objects: int = 2
     min_objects: int = 1
@@ -58,5 +61,7 @@ class Recipe:
             raise UserError(f"strides {tuple(self.strides)} are no range of strides of at least 1")
         if not 1 <= self.min_objects <= self.max_objects:
             raise UserError(f"min_objects is {self.min_objects}; give 1 to max_objects, which is {self.max_objects}")
+        if not 0 <= self.made_up <= 1:
+            raise UserError(f"made_up is {self.made_up:g}; a chance is in [0, 1]")
         if not self.pasted or sum(self.pasted) <= 0:
             raise UserError(f"pasted {tuple(self.pasted)}: give the chances of 0, 1, ... objects that are laid on")

@@ -15,6 +15,7 @@ from robustvos.datasets.pasted import Collection, Lighting, MixedClips, Motion, 
 from robustvos.datasets.pasted.collection import Footage
 from robustvos.datasets.pasted.composite import Layer, compose
 from robustvos.datasets.pasted.paths import affine_path, pixel_map, shift, way_out
+from robustvos.datasets.pasted.things import made_up_thing
 from robustvos.errors import BadMask, DataNotFound, UnknownName, UserError
 from robustvos.seeding import numpy_rng
 
@@ -296,3 +297,33 @@ def test_single_frame_of_footage_serves_for_a_whole_clip(footage):
     single = Footage("x", one.frame_paths[:1], one.mask_paths[:1])
     clips = MixedClips(Collection((), (single,)), Recipe(weights={"videos": 1.0}), 5, 32, 0, 1, 0)
     assert clips[0].frames.shape[0] == 5
+
+
+# Made-up things
+
+
+def test_made_up_things_are_laid_on_in_the_place_of_objects_that_are_cut_out(footage):
+    still = {"lighting": STILL, "pasted": (0.0, 1.0), "max_objects": 3}
+    made = mixed(footage, count=6, made_up=1.0, **still)
+    assert all(same(made[i], mixed(footage, count=6, made_up=1.0, **still)[i]) for i in range(3))
+    assert not any(same(made[i], mixed(footage, count=6, **still)[i]) for i in range(6))
+    objects = [made.make(i) for i in range(6)]
+    assert all(1 <= len(clip.layers.depth) - 1 <= 3 for clip in objects)  # those of the picture, and one
+
+
+def test_a_made_up_thing_is_one_piece_with_room_around_it():
+    picture = np.full((60, 80, 3), 7, np.uint8)
+    for number in range(20):
+        images, ids = made_up_thing(picture, 3, numpy_rng("made up", number))
+        again, _ = made_up_thing(picture, 3, numpy_rng("made up", number))
+        assert len(images) == len(ids) == 3 and np.array_equal(images[0], again[0])
+        for plane in ids:
+            assert 0.04 < plane.mean() < 0.8
+            assert not plane[[0, -1]].any() and not plane[:, [0, -1]].any()
+            assert cv2.connectedComponents(plane)[0] == 2
+
+
+@pytest.mark.parametrize("chance", [-0.1, 1.1])
+def test_a_chance_of_made_up_things_is_a_chance(chance):
+    with pytest.raises(UserError, match="made_up is .*a chance is in"):
+        Recipe(made_up=chance)
