@@ -33,6 +33,7 @@ from robustvos.adapters.gate import (
     pointer_tokens,
 )
 from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.maps import MapReader, memory_maps
 from robustvos.adapters.parts import with_parts
 from robustvos.errors import UnknownName, UserError
 from robustvos.seeding import generator
@@ -41,6 +42,7 @@ SCOPE = "layers"
 """What the names of the gates begin with."""
 Conditioning = Literal["object", "memory", "none"]
 Gates = Literal["learned", "shuffled", "open"]
+Reads = Literal["pointers", "maps"]
 _Beside = dict[str, tuple[nn.Linear, low_rank.LowRank]]
 """Name of a projection's gates -> the projection and its update."""
 
@@ -56,6 +58,9 @@ class MoGA(GatedAdapter):
             objects of a clip are averaged first, and all its objects share the gates; of objects that were prompted on
             different frames, which SAM 2 runs apart, those that run together. ``none``: no gates, every
             component open, which is LoRA (Table 6).
+        reads: What gates read: ``pointers``, as the paper has it; or ours, ``maps``, the features that the memory holds of
+            the object, averaged over where it is in each map (:class:`robustvos.adapters.maps.MapReader`), which say more of
+            what an object suffers from (docs/experiments.md).
         gate_hidden: Size of the gate MLP's hidden layers; one MLP per layer of memory attention.
         scale: Factor of the updates.
         layer_norms: Layer norms trained besides: a preset or patterns, see
@@ -95,6 +100,7 @@ class MoGA(GatedAdapter):
         rank: int | None = None,
         tau: float = 0.3,
         conditioning: Conditioning = "object",
+        reads: Reads = "pointers",
         gate_hidden: int = 16,
         scale: float = 1.0,
         layer_norms: str | Sequence[str] = "image_encoder",
@@ -110,6 +116,8 @@ class MoGA(GatedAdapter):
             raise UserError(f"gate_hidden is {gate_hidden}; a gate needs at least 1 hidden unit")
         if conditioning not in get_args(Conditioning):
             raise UnknownName.of("conditioning", conditioning, get_args(Conditioning))
+        if reads not in get_args(Reads):
+            raise UnknownName.of("reads", reads, get_args(Reads))
         if evaluation_gates not in get_args(Gates):
             raise UnknownName.of("evaluation_gates", evaluation_gates, get_args(Gates))
         if conditioning == "none" and evaluation_gates != "learned":
@@ -120,6 +128,7 @@ class MoGA(GatedAdapter):
             raise UserError("standardise is true, but conditioning none has no gates; leave one of them out")
         self.wanted_rank = rank
         self.conditioning = conditioning
+        self.reads = reads
         self.gate_hidden = gate_hidden
         self.scale = scale
         self.layer_norms = layer_norms
@@ -135,8 +144,8 @@ class MoGA(GatedAdapter):
         return low_rank.memory_attention_targets(model)
 
     def check(self, model: nn.Module) -> None:
-        """The gates need object pointers in the memory."""
-        if self.conditioning != "none":
+        """The gates need object pointers in the memory, if they read these."""
+        if self.conditioning != "none" and self.reads == "pointers":
             check_pointers(model, type(self).__name__)
 
     def host_parameters(self, model: nn.Module) -> list[str]:
@@ -151,8 +160,11 @@ class MoGA(GatedAdapter):
         if self.conditioning == "none":
             return handles
         memory_attention = model.get_submodule("memory_attention")
-        _, self.pointer_dim = pointer_sizes(model)
+        map_dim, self.pointer_dim = pointer_sizes(model)
         like = next(self.low_rank.parameters())
+        if self.reads == "maps":
+            self.pointer_dim = map_dim
+            self.map_reader = MapReader(model).to(like)
         self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(like)
         self.standardisation = Standardisation(self.pointer_dim).to(like.device) if self.standardise else nn.Identity()
         beside: _Beside = {
@@ -169,7 +181,7 @@ class MoGA(GatedAdapter):
 
     def function_settings(self) -> dict[str, Any]:
         """What the gates read."""
-        return {"conditioning": self.conditioning, "standardise": self.standardise}
+        return {"conditioning": self.conditioning, "reads": self.reads, "standardise": self.standardise}
 
     @property
     def is_gated(self) -> bool:
@@ -190,7 +202,10 @@ class MoGA(GatedAdapter):
         return PointerGate(self.pointer_dim, self.gate_hidden, len(low_rank.PROJECTIONS), self.rank, self.gate_bias)
 
     def _read(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
-        pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
+        if self.reads == "maps":
+            pointers: Tensor = self.map_reader(memory_maps(memory_attention, args, kwargs))
+        else:
+            pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
         return {
             f"{i}.{name}": gate
             for i, gates in enumerate(self._layer_gates(pointers))
@@ -198,7 +213,7 @@ class MoGA(GatedAdapter):
         }
 
     def _layer_gates(self, pointers: Tensor) -> list[Tensor]:
-        """Pointers ``(P, B, C)`` -> gates ``(B, N, R)`` of each layer, averaged over the pointers."""
+        """Pointers, or what maps hold, ``(P, B, C)`` -> gates ``(B, N, R)`` of each layer, averaged over the pointers."""
         count, objects, _ = pointers.shape
         if not count:
             shut = pointers.new_zeros(objects, len(low_rank.PROJECTIONS), self.rank)

@@ -14,13 +14,14 @@ from robustvos.errors import CheckpointMismatch
     [
         lambda: MoGA(rank=3),
         lambda: MoGA(rank=3, standardise=True),
+        lambda: MoGA(rank=3, reads="maps"),
         lambda: MoGARelease(rank=3),
         lambda: LoRA(rank=3),
         GaRA,
         LayerNormTuning,
         FullFineTuning,
     ],
-    ids=["moga", "moga_standardised", "moga_release", "lora", "gara", "layer_norms", "full"],
+    ids=["moga", "moga_standardised", "moga_maps", "moga_release", "lora", "gara", "layer_norms", "full"],
 )
 @pytest.mark.parametrize("disabled", [False, True])
 def test_saved_and_loaded_adapter_tracks_the_same(make_nano, clip, track, perturb, make, disabled):
