@@ -113,7 +113,7 @@ TRUNK ?=
 pretrain-small: setup ## train the base small on the stills and videos in DATA (days on two cores); TRUNK=FILE: trunk weights on disk
 	@test -n "$(DATA)" || { echo "make pretrain-small DATA=FOLDER: configs/data/pasted.yaml says what lies in it"; exit 2; }
 	$(RUN) fit --config configs/pretrain/small.yaml --data.root $(DATA) $(if $(TRUNK),--sam2.trunk_weights $(TRUNK))
-	last=pretrain_small; for stage in clips long trunk; do \
+	last=pretrain_small; for stage in clips long things prompts trunk; do \
 	  $(RUN) fit --config configs/pretrain/small_$$stage.yaml --data.root $(DATA) --sam2.checkpoint \
 	    $$(ls -t runs/$$last/version_*/checkpoints/last.ckpt | head -1) || exit 1; \
 	  last=pretrain_small_$$stage; \
