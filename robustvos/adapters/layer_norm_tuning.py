@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from robustvos.adapters.base import Adapter
-from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.layer_norms import AUTO, layer_norm_parameters
 from robustvos.errors import UserError
 
 
@@ -22,7 +22,7 @@ class LayerNormTuning(Adapter):
         UserError: If it is ``"none"``.
     """
 
-    def __init__(self, layer_norms: str | Sequence[str] = "image_encoder") -> None:
+    def __init__(self, layer_norms: str | Sequence[str] = AUTO) -> None:
         super().__init__()
         if layer_norms == "none" or not layer_norms:
             raise UserError("LayerNormTuning with layer_norms 'none' would train nothing; name some, or use no adapter")

@@ -16,6 +16,8 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "all": ("*",),
 }
 """Names that stand for patterns."""
+AUTO = "auto"
+"""The image encoder's, which the paper trains; those of memory attention where an image encoder has none, as a MobileNet's."""
 
 
 def layer_norm_parameters(model: nn.Module, which: str | Sequence[str]) -> list[str]:
@@ -26,7 +28,7 @@ def layer_norm_parameters(model: nn.Module, which: str | Sequence[str]) -> list[
 
     Args:
         model: Any model; not changed.
-        which: A name in :data:`PRESETS`, or shell patterns over module names, such as ``"sam_mask_decoder.*"``.
+        which: :data:`AUTO`, a name in :data:`PRESETS`, or shell patterns over module names, such as ``"sam_mask_decoder.*"``.
 
     Returns:
         Parameter names in the model's order, each once.
@@ -37,14 +39,16 @@ def layer_norm_parameters(model: nn.Module, which: str | Sequence[str]) -> list[
     >>> layer_norm_parameters(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "all")
     ['1.weight', '1.bias']
     """
-    patterns = PRESETS.get(which, (which,)) if isinstance(which, str) else tuple(which)
     norms = {name: module for name, module in model.named_modules() if _is_layer_norm(module)}
+    if which == AUTO:
+        which = "image_encoder" if any(name.startswith("image_encoder.") for name in norms) else "memory_attention"
+    patterns = PRESETS.get(which, (which,)) if isinstance(which, str) else tuple(which)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in norms):
             places = ", ".join(sorted({name.split(".")[0] for name in norms})) or "nowhere"
             raise UserError(
                 f"layer_norms: no layer norm matches '{pattern}' in {type(model).__name__}, which has them in: "
-                f"{places}; choose {', '.join(PRESETS)} or a pattern that matches"
+                f"{places}; choose {', '.join([AUTO, *PRESETS])} or a pattern that matches"
             )
     chosen = [name for name in norms if any(fnmatchcase(name, pattern) for pattern in patterns)]
     return [f"{name}.{key}" for name in chosen for key, _ in norms[name].named_parameters(recurse=False)]

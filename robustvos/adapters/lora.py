@@ -9,7 +9,7 @@ from torch.utils.hooks import RemovableHandle
 
 from robustvos.adapters import low_rank
 from robustvos.adapters.base import Adapter
-from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.layer_norms import AUTO, layer_norm_parameters
 from robustvos.adapters.parts import with_parts
 
 
@@ -34,7 +34,7 @@ class LoRA(Adapter):
         self,
         rank: int | None = None,
         scale: float = 1.0,
-        layer_norms: str | Sequence[str] = "image_encoder",
+        layer_norms: str | Sequence[str] = AUTO,
         parts: Sequence[str] = (),
         motion: bool = False,
     ) -> None:

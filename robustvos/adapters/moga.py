@@ -32,7 +32,7 @@ from robustvos.adapters.gate import (
     pointer_sizes,
     pointer_tokens,
 )
-from robustvos.adapters.layer_norms import layer_norm_parameters
+from robustvos.adapters.layer_norms import AUTO, layer_norm_parameters
 from robustvos.adapters.maps import MapReader, memory_maps
 from robustvos.adapters.parts import with_parts
 from robustvos.errors import UnknownName, UserError
@@ -103,7 +103,7 @@ class MoGA(GatedAdapter):
         reads: Reads = "pointers",
         gate_hidden: int = 16,
         scale: float = 1.0,
-        layer_norms: str | Sequence[str] = "image_encoder",
+        layer_norms: str | Sequence[str] = AUTO,
         gate_bias: float = 1.0,
         evaluation_gates: Gates = "learned",
         standardise: bool = False,

@@ -5,6 +5,8 @@ from torch import nn
 
 from robustvos.adapters.layer_norms import layer_norm_parameters
 from robustvos.errors import UserError
+from robustvos.sam2.build import build_sam2
+from robustvos.sam2.config import Sam2Config
 
 pytestmark = pytest.mark.fast
 
@@ -24,6 +26,12 @@ def test_presets_and_patterns_pick_layer_norms_alone(nano):
         "memory_attention.norm.weight",
         "memory_attention.norm.bias",
     ]
+
+
+def test_auto_is_the_image_encoder_or_where_it_has_none_memory_attention(nano):
+    assert layer_norm_parameters(nano, "auto") == layer_norm_parameters(nano, "image_encoder")
+    mobile = build_sam2(Sam2Config("small", checkpoint="random"))
+    assert layer_norm_parameters(mobile, "auto") == layer_norm_parameters(mobile, "memory_attention") != []
 
 
 def test_pattern_that_picks_nothing_says_where_norms_are():
