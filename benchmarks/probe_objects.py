@@ -4,9 +4,10 @@
     OMP_NUM_THREADS=1 python benchmarks/probe_objects.py --root DATA --weights CHECKPOINT # a MoGA trained on it
 
 Under ``mixed`` (``robustvos/corruptions/local.py``) each thing of a clip has a fate of its own: clear, out of focus, in the
-dark or in fog. Three things that a gate could read are recorded, once for each object and frame: the mean of the object's
-pointers in the memory, which MoGA's gates read; the memory features of the latest frame, averaged over the frame; and the
-same averaged over where the object was found. A ridge classifier, fitted on other clips than those it is asked about (four
+dark or in fog. Four things that a gate could read are recorded, once for each object and frame: the mean of the object's
+pointers in the memory, which MoGA's gates read; the memory features of the latest frame, averaged over the frame; the same
+averaged over where the object was found; and as ``--model.adapter.reads maps`` begins to read them, which does not know where
+that is (``robustvos/adapters/maps.py``). A ridge classifier, fitted on other clips than those it is asked about (four
 folds), then tells the fate from each. Chance is what it knows when objects have exchanged their fates. With ``--weights``:
 the same from the gates.
 """
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from datamodules.pasted import Pasted
 from robustvos.adapters.gate import GatedAdapter, object_pointers, pointer_sizes, pointer_tokens
+from robustvos.adapters.maps import MapReader
 from robustvos.corruptions.base import ClipSpec
 from robustvos.corruptions.local import Mixed
 from robustvos.datasets.corruption import corrupted_video
@@ -38,7 +40,7 @@ from robustvos.types import Video
 HELD_BACK = ("bus", "hockey", "rhino", "tennis", "stroller", "train")  # as configs/data/pasted_adverse.yaml
 FATES = ("clear", "blur", "dark", "fog")
 SHUFFLES = 10
-POINTERS, FRAME, OBJECT, GATES = "pointers", "memory, frame", "memory, object", "gates"
+POINTERS, FRAME, OBJECT, READ, GATES = "pointers", "map, frame", "map, object", "map, reader", "gates"
 Rows = dict[str, list[Tensor]]
 
 
@@ -50,10 +52,13 @@ class Recorder:
 
     Attributes:
         rows: By what was read, ``(B, C)`` for each call.
+        inside: Share of a reader's weight that lies where the object was found, one number for each object and frame.
     """
 
     def __init__(self, system: System) -> None:
         self.rows: Rows = {}
+        self.inside: list[Tensor] = []
+        self._reader = MapReader(system.model)
         attention, encoder = (system.model.get_submodule(name) for name in ("memory_attention", "memory_encoder"))
         _, width = pointer_sizes(system.model)
         attention.register_forward_pre_hook(partial(self._hear_pointers, width), with_kwargs=True)
@@ -78,6 +83,10 @@ class Recorder:
         where = (where - where.amin(dim=(2, 3), keepdim=True)).clamp(min=1e-6)
         self._add(FRAME, features.mean(dim=(2, 3)))
         self._add(OBJECT, (features * where).sum(dim=(2, 3)) / where.sum(dim=(2, 3)))
+        tokens = features.flatten(2).permute(2, 0, 1)[None]
+        self._add(READ, self._reader(tokens)[0])
+        share = where.flatten(1) / where.amax(dim=(1, 2, 3)).clamp(min=1e-6)[:, None]
+        self.inside.append((self._reader.weight(tokens)[0].T * share).sum(1))
 
 
 def fates_of(video: Video, videos: HeldBackVideos, index: int, severity: float) -> list[int]:
@@ -108,6 +117,7 @@ def gather(system: System, videos: HeldBackVideos, severity: float) -> dict[str,
                 rows.extend(call.unbind(0))
                 labels.extend(fates)
                 objects.extend(3 * index + number for number in range(len(fates)))
+    print(f"the reader's weight lies where the object was found: {100 * torch.cat(recorder.inside).mean():.0f} %")
     return {name: (torch.stack(a), torch.tensor(b), torch.tensor(c)) for name, (a, b, c) in found.items()}
 
 

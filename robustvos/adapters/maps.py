@@ -37,8 +37,11 @@ class MapReader(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """``(P, HW, B, mem_dim)`` -> ``(P, B, mem_dim)``."""
-        weight = torch.softmax(maps @ self.query.to(maps.dtype), dim=1)
-        return torch.einsum("phb,phbc->pbc", weight, maps)
+        return torch.einsum("phb,phbc->pbc", self.weight(maps), maps)
+
+    def weight(self, maps: Tensor) -> Tensor:
+        """How much each token counts: ``(P, HW, B, mem_dim)`` -> ``(P, HW, B)``, which sum to 1 over ``HW``."""
+        return torch.softmax(maps @ self.query.to(maps.dtype), dim=1)
 
 
 def memory_maps(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -58,10 +61,7 @@ def memory_maps(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict
 
 @torch.no_grad()
 def what_a_mask_adds(model: Any) -> Tensor:
-    """``(mem_dim,)``, how the tokens of an empty frame's map differ between a mask that is everywhere and one that is nowhere.
-
-    On ``small`` the product with it tells the tokens inside objects from those outside with an AUC of .999.
-    """
+    """``(mem_dim,)``, how tokens of an empty frame's map differ between a mask that is everywhere and one that is nowhere."""
     encoder = model.memory_encoder
     like = next(encoder.parameters())
     low = float(getattr(model, "sigmoid_bias_for_mem_enc", 0.0))
