@@ -48,11 +48,11 @@ def experiment(
     """Train and test the rows of one or more experiments, and table them beside the papers' figures.
 
     Experiments are files in configs/experiments: table2 to table8 of RobustPVOS, realvas_table2 to realvas_table5 of
-    Real-VAS, our own: ablations, object_specific, public_code, robust_amodal, scaling; and real_table2, 3, 4, 6 and
-    real_object_specific on footage of yours. What has been trained or tested already, by another experiment too, is used
-    again; a run that was broken off goes on. A run of other settings, weights or data, or of another version, is not used:
-    the message says what differs. A row whose weights or data are missing, or that fails, is left out, and the message says
-    why. Everything is in runs/OUT/SCALE, the report in runs/OUT/SCALE/report/NAMES.
+    Real-VAS, our own: ablations, object_specific, public_code, robust_amodal, scaling; and real_table2, 3, 4, 6,
+    real_object_specific and real_long on footage of yours. What has been trained or tested already, by another experiment
+    too, is used again; a run that was broken off goes on. A run of other settings, weights or data, or of another version,
+    is not used: the message says what differs. A row whose weights or data are missing, or that fails, is left out, and the
+    message says why. Everything is in runs/OUT/SCALE, the report in runs/OUT/SCALE/report/NAMES.
 
     Args:
         names: Experiments, or YAML files of their form.
