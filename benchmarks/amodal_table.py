@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from held_back import HELD_BACK
 
 from datamodules.hidden import Hidden
 from robustvos.datasets.amodal.native_videos import NativeVideos
@@ -53,7 +54,6 @@ SHAPES = {
     "test": ((144, 176, 56), (128, 160, 48), (144, 192, 64), (128, 176, 52)),  # as the embedded sample
     "other": ((216, 216, 88), (192, 288, 80), (240, 256, 96), (96, 128, 36)),
 }
-HELD_BACK = ("bus", "hockey", "rhino", "tennis", "stroller", "train")  # as configs/pretrain/small*.yaml
 SEEDS = {"validation": "amodal-validation-1", "test": "realvas-sample-1", "other": "amodal-other-1"}
 Stream = list[tuple[torch.Tensor, TrackedFrame]]
 Found = dict[str, dict[str, dict[str, Any]]]

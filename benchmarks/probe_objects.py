@@ -15,11 +15,13 @@ the same from the gates.
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from held_back import HELD_BACK
 from probe_gates import guesses
 from torch import Tensor, nn
 
@@ -27,7 +29,7 @@ from datamodules.pasted import Pasted
 from robustvos.adapters.gate import GatedAdapter, object_pointers, pointer_sizes, pointer_tokens
 from robustvos.adapters.maps import MapReader
 from robustvos.corruptions.base import ClipSpec
-from robustvos.corruptions.local import Mixed
+from robustvos.corruptions.local import FATES, Mixed
 from robustvos.datasets.corruption import corrupted_video
 from robustvos.datasets.pasted import HeldBackEvaluation, HeldBackVideos, Recipe
 from robustvos.evaluation.protocol import Prompting
@@ -37,8 +39,7 @@ from robustvos.systems.system import System
 from robustvos.systems.tracking import track_video
 from robustvos.types import Video
 
-HELD_BACK = ("bus", "hockey", "rhino", "tennis", "stroller", "train")  # as configs/data/pasted_adverse.yaml
-FATES = ("clear", "blur", "dark", "fog")
+OBJECTS = 3  # in a clip, at most
 SHUFFLES = 10
 POINTERS, FRAME, OBJECT, READ, GATES = "pointers", "map, frame", "map, object", "map, reader", "gates"
 Rows = dict[str, list[Tensor]]
@@ -49,13 +50,14 @@ class Recorder:
 
     Args:
         system: Whose base and adapter.
+        gates: Where the adapter's latest gates are recorded; None: it has none.
 
     Attributes:
         rows: By what was read, ``(B, C)`` for each call.
         inside: Share of a reader's weight that lies where the object was found, one number for each object and frame.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, gates: dict[str, Tensor] | None) -> None:
         self.rows: Rows = {}
         self.inside: list[Tensor] = []
         self._reader = MapReader(system.model)
@@ -63,9 +65,8 @@ class Recorder:
         _, width = pointer_sizes(system.model)
         attention.register_forward_pre_hook(partial(self._hear_pointers, width), with_kwargs=True)
         encoder.register_forward_hook(self._hear_memory)
-        adapter = system.adapter
-        if isinstance(adapter, GatedAdapter) and adapter.is_gated:
-            self._gates = adapter.recording().__enter__()
+        if gates is not None:
+            self._gates = gates
             attention.register_forward_hook(self._hear_gates)
 
     def _add(self, name: str, rows: Tensor) -> None:
@@ -93,15 +94,22 @@ def fates_of(video: Video, videos: HeldBackVideos, index: int, severity: float) 
     """The fate of each object of a clip: that of the thing which most of its first mask shows."""
     layers = videos.layers(index, video)
     mixed = Mixed(ClipSpec(video.name, len(video.frames), video.size, severity=severity, layers=layers))
-    blur, dark, fog = (part.hit for part in mixed.parts[:3])  # type: ignore[attr-defined]
     assert video.masks is not None
     things = [int(np.bincount(layers.labels_at(0)[np.asarray(mask)]).argmax()) for mask in video.masks[0]]
-    return [1 * bool(blur[thing]) + 2 * bool(dark[thing]) + 3 * bool(fog[thing]) for thing in things]
+    return [int(mixed.fates[thing]) for thing in things]
 
 
 def gather(system: System, videos: HeldBackVideos, severity: float) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """By what was read: rows ``(n, C)``, fate ``(n,)``, and number of the clip's object ``(n,)``, three for each clip."""
-    recorder = Recorder(system)
+    """By what was read: rows ``(n, C)``, fate ``(n,)``, and number of the object ``(n,)``: ``OBJECTS`` for each clip."""
+    gated = isinstance(system.adapter, GatedAdapter) and system.adapter.is_gated
+    with system.adapter.recording() if gated else nullcontext() as gates:
+        recorder = Recorder(system, gates)
+        return _gathered(system, videos, severity, recorder)
+
+
+def _gathered(
+    system: System, videos: HeldBackVideos, severity: float, recorder: Recorder
+) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
     found: dict[str, tuple[list[Tensor], list[int], list[int]]] = {}
     for index in range(len(videos)):
         video = videos.prompted(index, Prompting("mask"), None, "mixed")
@@ -116,14 +124,14 @@ def gather(system: System, videos: HeldBackVideos, severity: float) -> dict[str,
                 assert len(call) == len(fates), f"{video.name}: {len(call)} rows of {len(fates)} objects"
                 rows.extend(call.unbind(0))
                 labels.extend(fates)
-                objects.extend(3 * index + number for number in range(len(fates)))
+                objects.extend(OBJECTS * index + number for number in range(len(fates)))
     print(f"the reader's weight lies where the object was found: {100 * torch.cat(recorder.inside).mean():.0f} %")
     return {name: (torch.stack(a), torch.tensor(b), torch.tensor(c)) for name, (a, b, c) in found.items()}
 
 
 def known(rows: Tensor, fates: Tensor, objects: Tensor) -> tuple[float, list[float]]:
     """Share of right guesses, mean over fates; and the same of each."""
-    guessed = guesses(rows, fates, objects // 3, len(FATES))
+    guessed = guesses(rows, fates, objects // OBJECTS, len(FATES))
     shares = [float((guessed[fates == fate] == fate).float().mean()) for fate in range(len(FATES))]
     return float(np.mean(shares)), shares
 
@@ -150,7 +158,7 @@ def main() -> None:
     parser.add_argument("--severity", type=float, default=3.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = HeldBackEvaluation(limit=options.clips, frames=options.frames, size=320, fewest=2)
+    settings = HeldBackEvaluation(limit=options.clips, frames=options.frames, size=320, objects=OBJECTS, fewest=2)
     data = Pasted(options.root, held_back=HELD_BACK, recipe=Recipe(pasted=(0.0, 0.0, 0.5, 0.5)))
     videos = data.video_set("val", settings)
     assert isinstance(videos, HeldBackVideos)
@@ -164,7 +172,9 @@ def main() -> None:
         print(
             f"{name} ({rows.shape[1]} numbers): fate known of {100 * share:.0f} % ({told}), by chance {100 * chance:.0f} %"
         )
-    counts = torch.bincount(fates[torch.from_numpy(np.unique(objects.numpy(), return_index=True)[1])], minlength=4)
+    counts = torch.bincount(
+        fates[torch.from_numpy(np.unique(objects.numpy(), return_index=True)[1])], minlength=len(FATES)
+    )
     print("objects: " + ", ".join(f"{int(n)} {fate}" for n, fate in zip(counts, FATES, strict=True)))
 
 

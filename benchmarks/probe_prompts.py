@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import torch
+from held_back import HELD_BACK
 
 from datamodules.pasted import Pasted
 from robustvos.datasets.pasted import Collection, MixedClips, Recipe
@@ -23,7 +24,6 @@ from robustvos.sam2.tracker import Tracker
 from robustvos.systems.loading import load_system
 from robustvos.types import Prompt
 
-HELD_BACK = ("bus", "hockey", "rhino", "tennis", "stroller", "train")  # as configs/pretrain/small*.yaml
 EVERY = 15  # frames
 SMALLEST = 0.006  # part of the picture
 SIDE = 320

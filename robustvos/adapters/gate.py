@@ -258,22 +258,46 @@ def check_pointers(model: nn.Module, owner: str) -> None:
         raise UserError(
             f"{owner} needs a hidden_dim that is a multiple of mem_dim, not {hidden_dim} and {mem_dim}; use LoRA"
         )
+    check_batch_first(model, owner)
+
+
+def check_batch_first(model: nn.Module, owner: str) -> None:
+    """Check that gates of an object meet its tokens in ``model``'s memory attention.
+
+    Raises:
+        UserError: If they do not.
+    """
     if not getattr(model.get_submodule("memory_attention"), "batch_first", True):
         raise UserError(f"{owner} needs a memory_attention with batch_first on; this model has it off; use LoRA")
 
 
-def pointer_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """The pointer tokens ``(T, B, mem_dim)`` of a call of ``memory_attention``; ``T`` may be 0.
+def memory_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """What a call of ``memory_attention`` is given of the memory: tokens of maps, and of pointers.
 
     Args:
         memory_attention: The module that is called.
         args: Positional arguments of the call.
         kwargs: Keyword arguments of the call.
+
+    Returns:
+        ``(M, B, mem_dim)`` and ``(T, B, mem_dim)``; either may be empty.
     """
     call = arguments_of(memory_attention, args, kwargs)
-    memory, tokens = call["memory"], call.get("num_obj_ptr_tokens", 0)
-    pointers: Tensor = memory[memory.shape[0] - tokens :]
-    return pointers
+    memory: Tensor = call["memory"]
+    maps = memory.shape[0] - call.get("num_obj_ptr_tokens", 0)
+    return memory[:maps], memory[maps:]
+
+
+def pointer_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """The pointer tokens ``(T, B, mem_dim)`` of :func:`memory_tokens`."""
+    return memory_tokens(memory_attention, args, kwargs)[1]
+
+
+def current_tokens(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """The tokens ``(HW, B, C)`` of the frame that a call of ``memory_attention`` is about; arguments as for the memory's."""
+    current = arguments_of(memory_attention, args, kwargs)["curr"]
+    tokens: Tensor = current[0] if isinstance(current, list) else current
+    return tokens
 
 
 def arguments_of(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

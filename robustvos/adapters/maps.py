@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robustvos.adapters.gate import arguments_of
+from robustvos.adapters.gate import current_tokens, memory_tokens
 
 SHARPNESS = 16.0
 """Logarithm of how much more a place inside the mask counts than one outside, to begin with."""
@@ -45,18 +45,9 @@ class MapReader(nn.Module):
 
 
 def memory_maps(memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """The maps ``(P, HW, B, mem_dim)`` of a call of ``memory_attention``, of ``P`` frames; ``P`` may be 0.
-
-    Args:
-        memory_attention: The module that is called.
-        args: Positional arguments of the call.
-        kwargs: Keyword arguments of the call.
-    """
-    call = arguments_of(memory_attention, args, kwargs)
-    memory, current = call["memory"], call["curr"]
-    current = current[0] if isinstance(current, list) else current
-    maps = memory[: memory.shape[0] - call.get("num_obj_ptr_tokens", 0)]
-    return torch.unflatten(maps, 0, (-1, current.shape[0]))
+    """The maps ``(P, HW, B, mem_dim)`` of :func:`robustvos.adapters.gate.memory_tokens`, of ``P`` frames; ``P`` may be 0."""
+    maps, _ = memory_tokens(memory_attention, args, kwargs)
+    return torch.unflatten(maps, 0, (-1, current_tokens(memory_attention, args, kwargs).shape[0]))
 
 
 @torch.no_grad()

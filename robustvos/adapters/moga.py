@@ -25,8 +25,9 @@ from robustvos.adapters.gate import (
     GatedAdapter,
     PointerGate,
     Standardisation,
-    arguments_of,
+    check_batch_first,
     check_pointers,
+    current_tokens,
     mean_per_clip,
     object_pointers,
     pointer_sizes,
@@ -144,9 +145,10 @@ class MoGA(GatedAdapter):
         return low_rank.memory_attention_targets(model)
 
     def check(self, model: nn.Module) -> None:
-        """The gates need object pointers in the memory, if they read these."""
-        if self.conditioning != "none" and self.reads == "pointers":
-            check_pointers(model, type(self).__name__)
+        """The gates need what they read in the memory, and tokens of one object together."""
+        if self.conditioning != "none":
+            check = check_pointers if self.reads == "pointers" else check_batch_first
+            check(model, type(self).__name__)
 
     def host_parameters(self, model: nn.Module) -> list[str]:
         """The layer norms, and the parts."""
@@ -160,13 +162,13 @@ class MoGA(GatedAdapter):
         if self.conditioning == "none":
             return handles
         memory_attention = model.get_submodule("memory_attention")
-        map_dim, self.pointer_dim = pointer_sizes(model)
+        map_dim, pointer_dim = pointer_sizes(model)
+        self.read_dim = map_dim if self.reads == "maps" else pointer_dim
         like = next(self.low_rank.parameters())
         if self.reads == "maps":
-            self.pointer_dim = map_dim
             self.map_reader = MapReader(model).to(like)
         self.pointer_gates = nn.ModuleList(self._new_gate() for _ in self.low_rank).to(like)
-        self.standardisation = Standardisation(self.pointer_dim).to(like.device) if self.standardise else nn.Identity()
+        self.standardisation = Standardisation(self.read_dim).to(like.device) if self.standardise else nn.Identity()
         beside: _Beside = {
             f"{i}.{name}": (linear, low_rank.update_of(self.low_rank, i, name))
             for i, layer in enumerate(low_rank.adapted_projections(model))
@@ -199,16 +201,16 @@ class MoGA(GatedAdapter):
         return low_rank.adds_nothing(self.low_rank) and self.moves_nothing()
 
     def _new_gate(self) -> PointerGate:
-        return PointerGate(self.pointer_dim, self.gate_hidden, len(low_rank.PROJECTIONS), self.rank, self.gate_bias)
+        return PointerGate(self.read_dim, self.gate_hidden, len(low_rank.PROJECTIONS), self.rank, self.gate_bias)
 
     def _read(self, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
         if self.reads == "maps":
-            pointers: Tensor = self.map_reader(memory_maps(memory_attention, args, kwargs))
+            read: Tensor = self.map_reader(memory_maps(memory_attention, args, kwargs))
         else:
-            pointers = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.pointer_dim)
+            read = object_pointers(pointer_tokens(memory_attention, args, kwargs), self.read_dim)
         return {
             f"{i}.{name}": gate
-            for i, gates in enumerate(self._layer_gates(pointers))
+            for i, gates in enumerate(self._layer_gates(read))
             for name, gate in zip(low_rank.PROJECTIONS, self._altered(gates, i).unbind(1), strict=True)
         }
 
@@ -241,8 +243,7 @@ class MoGA(GatedAdapter):
         self, beside: _Beside, memory_attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Where nothing is learnt, let the projections do the work of their updates."""
-        current = arguments_of(memory_attention, args, kwargs)["curr"]
-        current = current[0] if isinstance(current, list) else current
+        current = current_tokens(memory_attention, args, kwargs)
         linears = [linear for linear, _ in beside.values()]
         if not (self.enabled and self._may_fold(current) and folding.is_worthwhile(linears, current.shape[0])):
             return

@@ -24,6 +24,8 @@ from robustvos.corruptions.layers import Layers
 Pixels = NDArray[np.float32]
 EDGE = 0.7
 """Standard deviation, pixels, by which the borders between layers are softened."""
+FATES = ("clear", "out of focus", "in the dark", "in fog")
+"""Of a thing, where each has one of its own."""
 PENUMBRA = 0.05
 """Standard deviation of a shadow's border, in parts of the frame's short side."""
 
@@ -176,6 +178,9 @@ class Mixed(LocalCorruption):
     """Each thing has a fate of its own: clear, in fog, in the dark or out of focus; in half of the clips seen through drops.
 
     Fates go round in random order, so that no two of four neighbours share one.
+
+    Attributes:
+        fates: ``(L,)`` int, of each thing: its place in :data:`FATES`.
     """
 
     name = "mixed"
@@ -183,11 +188,12 @@ class Mixed(LocalCorruption):
     def __init__(self, clip: ClipSpec) -> None:
         super().__init__(clip)
         rng, count = self.rng("fates"), len(self.layers.depth)
-        fates = np.concatenate([rng.permutation(4) for _ in range(count // 4 + 1)])[:count]
+        rounds = [rng.permutation(len(FATES)) for _ in range(count // len(FATES) + 1)]
+        self.fates = np.concatenate(rounds)[:count]
         self.parts: list[LocalCorruption] = [
-            LocalBlur(clip, fates == 1),
-            LowLight(clip, fates == 2),
-            DepthFog(clip, fates == 3),
+            LocalBlur(clip, self.fates == 1),
+            LowLight(clip, self.fates == 2),
+            DepthFog(clip, self.fates == 3),
         ]
         if rng.random() < 0.5:
             self.parts.append(LensDrops(clip))
