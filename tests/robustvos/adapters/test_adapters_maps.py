@@ -9,7 +9,7 @@ import torch
 
 from robustvos.adapters import MoGA
 from robustvos.adapters.maps import MapReader, memory_maps, what_a_mask_adds
-from robustvos.errors import CheckpointMismatch, UnknownName
+from robustvos.errors import CheckpointMismatch, UnknownName, UserError
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.provenance import check_settings
@@ -107,7 +107,17 @@ def test_frozen_model_is_left_as_it_was(make_nano):
     assert what_a_mask_adds(nano).shape == (nano.mem_dim,)
 
 
-def test_what_is_read_is_known(nano):
+def test_maps_need_the_tokens_of_an_object_together_and_no_pointers(nano):
+    nano.use_obj_ptrs_in_encoder = False
+    adapter = MoGA(rank=3, reads="maps").attach(nano)
+    assert adapter.is_attached
+    adapter.detach()
+    nano.memory_attention.batch_first = False
+    with pytest.raises(UserError, match="MoGA needs a memory_attention with batch_first on"):
+        MoGA(rank=3, reads="maps").attach(nano)
+
+
+def test_what_is_read_is_known():
     with pytest.raises(UnknownName, match="reads"):
         MoGA(reads="map")
     with pytest.raises(CheckpointMismatch, match="reads maps, but this MoGA has pointers"):

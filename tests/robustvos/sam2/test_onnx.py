@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from robustvos.adapters import MoGA
 from robustvos.errors import CheckpointMismatch, CheckpointNotFound
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
@@ -68,6 +69,24 @@ def test_attention_with_its_adapter_equals_eager(moga, sessions, objects, frames
     plain = build_sam2(Sam2Config("nano"))  # so that the adapter is known to be in the file
     with torch.no_grad():
         assert (MemoryAttentionGraph(plain)(*inputs) - expected).abs().max() > 10 * TOLERANCE
+
+
+def test_gates_that_read_maps_are_in_the_file(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model, adapter = build_sam2(Sam2Config("nano")), MoGA(gate_bias=0.0, reads="maps")
+    adapter.attach(model)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in adapter.trainable_parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=random))
+    export_onnx(model, tmp_path)
+    session = runtime.InferenceSession(str(tmp_path / ATTENTION), providers=["CPUExecutionProvider"])
+    for objects, frames, pointers in ((1, 1, 1), (5, 4, 4)):
+        inputs = attention_example(model, objects, frames, pointers, seed=objects)
+        with torch.no_grad():
+            expected = MemoryAttentionGraph(model)(*inputs)
+        torch.testing.assert_close(attend(session, inputs), expected, atol=TOLERANCE, rtol=0)
 
 
 def test_encoder_equals_eager(moga, sessions):
