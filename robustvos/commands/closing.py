@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from robustvos.datasets.vos.corrupted_copy import Source
     from robustvos.evaluation.results import RunRecord
 
-_OWN = "configs/moga.yaml"
-_OWN_AMODAL = "configs/moga_amodal.yaml"
+_EMBEDDED = "configs/moga.yaml"
+_REAL = "configs/moga_small.yaml"
+_EMBEDDED_AMODAL = "configs/moga_amodal.yaml"
 _TREES = {"davis": "davis", "acdc": "acdc_video", "mvseg": "mvseg"}
 """What the page of annotate exports, and the dataset that reads it."""
 
@@ -89,7 +90,7 @@ def after_annotating(video: Path, folder: Path) -> str:
     """
     for name, data in _TREES.items():
         if (folder / name).is_dir():
-            return next_command("fit", "--config", _OWN, "--data", data, "--data.root", folder / name)
+            return next_command("fit", "--config", _REAL, "--data", data, "--data.root", folder / name)
     prompts = folder / "prompts.jsonl"
     if not prompts.is_file() or not prompts.stat().st_size:
         return next_command("annotate", video, "--out", folder)
@@ -124,7 +125,7 @@ def after_reporting(runs: Sequence[RunRecord], out: Path) -> str:
     kept = [run for run in trained if run.checkpoint and Path(run.checkpoint).is_file() and _leading(run) is not None]
     if not kept:
         amodal = bool(runs) and all(run.metrics[0] == "mIoU" for run in runs)
-        return next_command("fit", "--config", _OWN_AMODAL if amodal else _OWN)
+        return next_command("fit", "--config", _EMBEDDED_AMODAL if amodal else _EMBEDDED)
     best = max(kept, key=lambda run: _leading(run) or 0.0)
     return next_command("export", best.checkpoint, "--out", out / f"{best.system}.safetensors")
 

@@ -118,7 +118,7 @@ def zoo_text(entries: Sequence[ZooEntry]) -> str:
 
 
 def zoo_markdown(entries: Sequence[ZooEntry]) -> str:
-    """The table of docs/zoo.md, which says nothing of this machine.
+    """The table of docs/model_zoo.md, which says nothing of this machine.
 
     >>> zoo_markdown(zoo()).splitlines()[0]
     '| model | parameters | has seen | figures, and the command that gave them | weights | licence |'

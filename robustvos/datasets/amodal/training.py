@@ -35,7 +35,7 @@ class AmodalTraining:
         frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on (needs
             ``trainer.reload_dataloaders_every_n_epochs``).
         frames_per_batch: Clips in a batch are this over their length.
-        batches: Batches in an epoch (of each process).
+        batches: Batches in an epoch, of all processes together.
         stride: Least and greatest distance of a clip's frames in its video; drawn for each clip.
         size: Side of the frames, pixels: the model's image size.
         drawn: Share of drawn clips; None: all without a root, none with one.

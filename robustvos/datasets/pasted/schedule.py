@@ -14,7 +14,7 @@ class TrainingSchedule:
     Attributes:
         frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on.
         clips_per_batch: Likewise.
-        batches: Batches in an epoch (of each process).
+        batches: Batches in an epoch, of all processes together.
         size: Side of the frames, pixels; None: the model's.
         corruption: What clips are corrupted by; None: nothing. Their layers are known, so ``local`` degradations too.
     """
@@ -33,7 +33,7 @@ class HiddenTraining:
     Attributes:
         frames: Length of a clip; or ``{epoch: length}``, each holding from that epoch on.
         frames_per_batch: Clips in a batch are this over their length.
-        batches: Batches in an epoch (of each process).
+        batches: Batches in an epoch, of all processes together.
         size: Side of the frames, pixels; None: the model's.
         corruption: What clips are corrupted by; None: nothing.
     """
