@@ -27,7 +27,7 @@ from robustvos.types import Prompt
 EVERY = 15  # frames
 SMALLEST = 0.006  # part of the picture
 SIDE = 320
-FIRST = 2_000_000_000  # number of the first clip; no other clips have these
+FIRST = 2_000_000_000  # number of the first clip, as of the test clips of `--data pasted`, whose recipe is another
 
 
 def pictures(footage: Collection, made_up: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

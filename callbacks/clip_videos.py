@@ -56,6 +56,11 @@ class ClipVideos(VideoCallback):
             path = under(self._folder, "figures", "videos", f"{video_folder(video)}.mp4")
             self._writer = VideoWriter(path, _FPS, quality=_QUALITY).__enter__()
 
+    def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
+        """Count it: it was filmed before the test was stopped."""
+        if trainer.testing:
+            self._first.take(video)
+
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
     ) -> None:

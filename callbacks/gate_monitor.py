@@ -39,8 +39,8 @@ class GateMonitor(VideoCallback):
             another. None: the last, which is cross-attention's in the last layer.
 
     Attributes:
-        gates: Object id -> ``(T, R)`` float on the CPU, of the video recorded last: the share of the object's pointers
-            that opened each component. NaN where the adapter takes no part: on frames where the object was prompted
+        gates: Object id -> ``(T, R)`` float on the CPU, of the video recorded last: the share of the object's pointers,
+            or maps, that opened each component. NaN where the adapter takes no part: on frames where the object was prompted
             or not introduced yet.
 
     Raises:

@@ -94,6 +94,10 @@ class InterruptionSaver(L.Callback):
         """Listen no longer."""
         self._restore()
 
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Listen no longer after a test, a validation or a prediction either."""
+        self._restore()
+
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Remember what to go on from; listen no longer, except after Ctrl-C, where Lightning lets no other through."""
         environment = getattr(trainer.strategy, "cluster_environment", None)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
 from callbacks.base import VideoCallback, run_folder, video_folder
+from robustvos.evaluation.records import VideoResult
 from robustvos.files.atomic import atomic_write_text
 from robustvos.types import TrackedFrame, Video
 
@@ -27,11 +28,16 @@ class PresenceScores(VideoCallback):
 
     def __init__(self) -> None:
         self._pairs: dict[str, list[tuple[float, bool]]] = {}
+        self._open: list[tuple[float, bool]] = []  # of the video at hand, which may fail
         self._line: str | None = None
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget an earlier run."""
         self._pairs = {}
+
+    def on_video_start(self, trainer: L.Trainer, module: Any, video: Video) -> None:
+        """Forget a video that could not be tracked to its end: it is in no figure."""
+        self._open = []
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame
@@ -41,10 +47,14 @@ class PresenceScores(VideoCallback):
         if truth is None:
             return
         prompted = {prompt.object_id: prompt.frame for prompt in reversed(video.prompts)}
-        pairs = self._pairs.setdefault(video_folder(video), [])
         for object_id, score in zip(tracked.object_ids, tracked.presence.tolist(), strict=True):
             if prompted.get(object_id, tracked.index) < tracked.index:
-                pairs.append((score, bool(truth[video.object_ids.index(object_id)].any())))
+                self._open.append((score, bool(truth[video.object_ids.index(object_id)].any())))
+
+    def on_video_end(self, trainer: L.Trainer, module: Any, video: Video, result: VideoResult) -> None:
+        """Count a video that was tracked to its end."""
+        if trainer.testing:
+            self._pairs[video_folder(video)], self._open = self._open, []
 
     def video_state(self, video: Video) -> list[tuple[float, bool]]:
         """The scores and truths of a video."""

@@ -67,9 +67,9 @@ class ResultsWriter(VideoCallback):
         if not trainer.is_global_zero:
             return
         record = self._record(trainer, module)
-        record.write(folder)
         if self.frames:
             atomic_write_text(folder / FILE, frames_text(frame_series(module.results)))
+        record.write(folder)  # last: by its results.json a run is known to be done
         self._summary = [
             *summary_lines(record),
             *unscored_lines(record.objects),

@@ -10,12 +10,12 @@ from datamodules.base import Split
 from datamodules.footage import FootageData
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.pasted import (
-    HELD_BACK,
+    FIRST_HELD_BACK,
     HiddenClips,
     HiddenEvaluation,
     HiddenTraining,
     HiddenVideos,
-    Recipe,
+    Movement,
 )
 from robustvos.evaluation.protocol import DatasetFacts
 from robustvos.workers import begin_loading
@@ -48,7 +48,7 @@ class Hidden(FootageData):
         held_back: tuple[str, ...] = (),
         left_out: tuple[str, ...] = (),
         held_back_stills: int = 20,
-        recipe: Recipe = Recipe(),
+        recipe: Movement = Movement(),
         train: HiddenTraining = HiddenTraining(),
         val: HiddenEvaluation = HiddenEvaluation(limit=20),
         test: HiddenEvaluation = HiddenEvaluation(),
@@ -64,7 +64,7 @@ class Hidden(FootageData):
         frames, side = epoch.value_of(train.frames), self.side_of_clips(train.size)
         batch = max(1, train.frames_per_batch // frames)
         count = train.batches * batch
-        first = epoch.first_of(count, HELD_BACK)
+        first = epoch.first_of(count, FIRST_HELD_BACK)
         clips = HiddenClips(
             self.footage()[0], self.recipe, frames, side, first, count, self.seed, corruption=train.corruption
         )
@@ -73,5 +73,5 @@ class Hidden(FootageData):
     def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
         """See :class:`datamodules.base.Data`; predict has the test clips."""
         assert isinstance(settings, HiddenEvaluation)
-        first = HELD_BACK if split == "val" else 2 * HELD_BACK
-        return HiddenVideos(self.footage()[1], self.recipe, settings, first)
+        first = FIRST_HELD_BACK if split == "val" else 2 * FIRST_HELD_BACK
+        return HiddenVideos(self.held_back_footage(), self.recipe, settings, first)

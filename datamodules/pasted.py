@@ -10,7 +10,7 @@ from datamodules.base import Split
 from datamodules.footage import FootageData
 from robustvos.datasets.evaluation import Evaluation, VideoSet
 from robustvos.datasets.pasted import (
-    HELD_BACK,
+    FIRST_HELD_BACK,
     HeldBackEvaluation,
     HeldBackVideos,
     MixedClips,
@@ -40,6 +40,7 @@ class Pasted(FootageData):
 
     name = "pasted"
     facts = DatasetFacts(skip_first_last=True)  # the first frame is given
+    recipe: Recipe
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Pasted(FootageData):
         frames, side, first = (
             epoch.value_of(train.frames),
             self.side_of_clips(train.size),
-            epoch.first_of(count, HELD_BACK),
+            epoch.first_of(count, FIRST_HELD_BACK),
         )
         clips = MixedClips(self.footage()[0], self.recipe, frames, side, first, count, self.seed, train.corruption)
         return self.clip_loader(clips, batch, worker_init_fn=begin_loading if self.workers else None)
@@ -74,5 +75,6 @@ class Pasted(FootageData):
     def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
         """See :class:`datamodules.base.Data`; predict has the test clips."""
         assert isinstance(settings, HeldBackEvaluation)
-        first = HELD_BACK if split == "val" else 2 * HELD_BACK
-        return HeldBackVideos(self.footage()[1], self.recipe, settings, first)
+        first = FIRST_HELD_BACK if split == "val" else 2 * FIRST_HELD_BACK
+        footage = self.held_back_footage() if set(settings.weights or ("cutouts",)) != {"shapes"} else self.footage()[1]
+        return HeldBackVideos(footage, self.recipe, settings, first)

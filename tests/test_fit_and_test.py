@@ -111,6 +111,18 @@ def test_frozen_system_cannot_be_trained(door, tiny_config):
     assert "--model moga" in door("fit", "--config", tiny_config, "--model", "sam2").error
 
 
+def test_training_of_unknown_length_is_refused_in_a_line(door, tiny_config):
+    endless = ["--trainer.max_epochs", -1, "--trainer.max_steps", -1, "--trainer.max_time", "00:00:01:00"]
+    assert "set --trainer.max_epochs or" in door("fit", "--config", tiny_config, *endless).error
+
+
+def test_signals_are_nobodys_after_a_test(door):
+    before = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)]
+    small = ["--data.test.limit", 1, "--data.test.frames", 2, "--data.test.conditions", "[clean]"]
+    assert door("test", "--model", "sam2", *small, "--trainer.accelerator", "cpu").code == 0
+    assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)] == before
+
+
 def test_a_base_is_trained_further_from_its_weights(door, tiny_config, tiny_base, tmp_path):
     further = ["--model", "sam2", "--model.train_base", "true", "--trainer.max_steps", 1]
     answer = door("fit", "--config", tiny_config, *further)

@@ -79,8 +79,8 @@ class MoGA(GatedAdapter):
         rank: ``R``; known once attached.
         object_to_clip: Which clip each object belongs to; only ``memory`` asks.
 
-    Its gates are called ``layers.{i}.{projection}``: the share of the object's pointers that open each component on a
-    tracked frame. With ``none`` there are none.
+    Its gates are called ``layers.{i}.{projection}``: the share of the object's pointers, or maps, that open each component
+    on a tracked frame. With ``none`` there are none.
 
     Raises:
         UserError: If an argument is out of range. UnknownName: If the conditioning is not known.
@@ -88,7 +88,7 @@ class MoGA(GatedAdapter):
     In inference without autocast the update of a projection is folded into its weight, once a frame for each object
     (:mod:`robustvos.adapters.folding`); the same up to rounding, in a fraction of the time.
 
-    A frame that finds no pointer in the memory has nothing to open the gates with and gets nothing added.
+    A frame that finds nothing to read in the memory has nothing to open the gates with and gets nothing added.
 
     Source: RobustPVOS, section 4.2, equations 2 to 6. There the sum of equation 6 runs over objects; SAM 2 keeps each
     object apart on the batch dimension, so that here it runs over an object's stored pointers.
@@ -127,6 +127,8 @@ class MoGA(GatedAdapter):
             )
         if conditioning == "none" and standardise:
             raise UserError("standardise is true, but conditioning none has no gates; leave one of them out")
+        if conditioning == "none" and reads != "pointers":
+            raise UserError(f"reads is {reads}, but conditioning none has no gates; leave one of them out")
         self.wanted_rank = rank
         self.conditioning = conditioning
         self.reads = reads

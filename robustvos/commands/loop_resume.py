@@ -16,7 +16,7 @@ from robustvos.experiments.identity import FILE, differences
 from robustvos.experiments.overrides import leaves
 from robustvos.termination import JOB_FILE, slurm_job
 
-_WRITTEN = ("masks", "strips", "gates", "trainer.callbacks", "results")
+_WRITTEN = ("masks", "strips", "videos", "gates", "trainer.callbacks", "results")
 """Settings that decide which files a test leaves, but no figure."""
 
 

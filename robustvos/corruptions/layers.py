@@ -50,6 +50,10 @@ class Layers:
             labels[masks[:, number]] = number + 1
         return cls(labels, np.concatenate([[1.0], depth]).astype(np.float32))
 
+    def first(self, count: int) -> Layers:
+        """Of the first ``count`` frames, or of all where there are fewer."""
+        return Layers(self.labels[:count], self.depth)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """``(T, H, W)``."""

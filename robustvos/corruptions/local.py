@@ -177,7 +177,7 @@ class LensDrops(LocalCorruption):
 class Mixed(LocalCorruption):
     """Each thing has a fate of its own: clear, in fog, in the dark or out of focus; in half of the clips seen through drops.
 
-    Fates go round in random order, so that no two of four neighbours share one.
+    Fates are dealt out four things at a time, in random order, so that up to four things have one each.
 
     Attributes:
         fates: ``(L,)`` int, of each thing: its place in :data:`FATES`.

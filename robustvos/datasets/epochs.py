@@ -50,7 +50,7 @@ class Epoch:
         first = self.number * EPOCH + self.process * count
         if self.processes * count > EPOCH or (below is not None and first + count > below):
             raise UserError(
-                f"{self.processes * count} clips an epoch are more than there are numbers; take fewer batches"
+                f"epoch {self.number} of {self.processes * count} clips has no numbers left; take fewer batches or epochs"
             )
         return first
 

@@ -1,4 +1,4 @@
-"""Mean J&F of each frame over many objects, and its difference between two systems, with intervals over videos."""
+"""Mean J&F of each frame over many objects, its difference between two systems, intervals over videos or their footage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from robustvos.evaluation.frame_scores import FrameSeries
 MOST_POINTS = 120
 
 Point = tuple[str, int, float]
-"""Video, frame, value."""
+"""Video, or the footage that several share; frame; value."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FrameMeans:
         mean: Mean over all objects scored there.
         low: Lower end of its 95 % bootstrap interval over videos; NaN for fewer than two videos.
         high: Upper end.
-        videos: Number of videos behind each point.
+        videos: Number of videos behind each point; those of the same footage count once.
         width: Frames in a bin.
     """
 
@@ -49,7 +49,7 @@ class FrameMeans:
 def score_points(series: Iterable[FrameSeries]) -> list[Point]:
     """J&F of every object and frame."""
     return [
-        (one.video, frame, (j + f) / 2)
+        (one.cluster, frame, (j + f) / 2)
         for one in series
         for frame, j, f in zip(one.frames, one.region, one.contour, strict=True)
     ]
@@ -67,7 +67,7 @@ def difference_points(series: Iterable[FrameSeries], reference: Iterable[FrameSe
         for frame, j, f in zip(one.frames, one.region, one.contour, strict=True):
             other = theirs.get((one.video, one.corruption, one.object_id, frame))
             if other is not None:
-                points.append((one.video, frame, (j + f) / 2 - other))
+                points.append((one.cluster, frame, (j + f) / 2 - other))
     return points
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from robustvos.conditions import CLEAN
 from robustvos.errors import UserError
-from robustvos.evaluation.records import VideoResult
+from robustvos.evaluation.records import CLUSTER_TAG, VideoResult
 from robustvos.evaluation.video_scores import by_object
 
 FILE = "frames.json"
@@ -29,6 +29,8 @@ class FrameSeries:
         frames: Frame indices, ascending.
         region: J of each, in [0, 1].
         contour: F of each.
+        cluster: What of the footage it shares with other videos, see :data:`robustvos.evaluation.records.CLUSTER_TAG`; its own
+            name where that is nothing.
     """
 
     video: str
@@ -37,17 +39,24 @@ class FrameSeries:
     frames: tuple[int, ...]
     region: tuple[float, ...]
     contour: tuple[float, ...]
+    cluster: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.cluster:
+            object.__setattr__(self, "cluster", self.video)
 
 
 def frame_series(results: Iterable[VideoResult]) -> list[FrameSeries]:
     """The series of all objects that have a frame that counts, of each video in order of objects."""
     series = []
     for result in results:
+        clusters = {record.object_id: record.cluster for record in result.objects}
         for object_id, scores in sorted(by_object(sorted(result.frames, key=lambda score: score.frame)).items()):
             frames, region, contour = (
                 tuple(getattr(score, name) for score in scores) for name in ("frame", "region", "contour")
             )
-            series.append(FrameSeries(result.video, result.corruption, object_id, frames, region, contour))
+            cluster = clusters.get(object_id, "")
+            series.append(FrameSeries(result.video, result.corruption, object_id, frames, region, contour, cluster))
     return series
 
 
@@ -70,6 +79,7 @@ def frames_text(series: Iterable[FrameSeries]) -> str:
                 "frames": one.frames,
                 "J": [round(value, _DIGITS) for value in one.region],
                 "F": [round(value, _DIGITS) for value in one.contour],
+                **({CLUSTER_TAG: one.cluster} if one.cluster != one.video else {}),
             },
             separators=(",", ":"),
         )
@@ -100,6 +110,6 @@ def _series(entry: Mapping[str, Any]) -> FrameSeries:
     columns = (tuple(entry["frames"]), tuple(map(float, entry["J"])), tuple(map(float, entry["F"])))
     if len({len(column) for column in columns}) != 1:
         raise ValueError(f"{entry.get('video')}, object {entry['object']}: frames, J and F differ in number")
-    return FrameSeries(
-        str(entry.get("video", entry.get("clip"))), str(entry["corruption"]), int(entry["object"]), *columns
-    )
+    name = str(entry.get("video", entry.get("clip")))
+    cluster = str(entry.get(CLUSTER_TAG, ""))
+    return FrameSeries(name, str(entry["corruption"]), int(entry["object"]), *columns, cluster)

@@ -153,9 +153,9 @@ class RunRecord:
         }
 
     def write(self, folder: Path) -> Path:
-        """Write ``results.json`` and ``results.csv``, whole or not at all; returns the former."""
-        atomic_write_text(folder / "results.json", json.dumps(self.to_json(), indent=1))
+        """Write ``results.csv``, then ``results.json``, by which a run is known to be done; returns the latter."""
         atomic_write_text(folder / "results.csv", self.to_csv())
+        atomic_write_text(folder / "results.json", json.dumps(self.to_json(), indent=1))
         return folder / "results.json"
 
     def to_csv(self) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from robustvos.conditions import CLEAN
 from robustvos.errors import DataNotFound
 from robustvos.evaluation.protocol import Protocol
-from robustvos.evaluation.score_jobs import PredictedMasks, ScoringJob, ScoringPlan, conditions_of, folder_name
+from robustvos.evaluation.score_jobs import PredictedMasks, ScoringJob, ScoringPlan, conditions_of, folder_name, spelt
+from robustvos.files.names import nfc
 from robustvos.files.naming import list_files, list_folders, name_some
 from robustvos.video.native_tree import AMODAL, ANNOTATIONS, MODAL, QUERY_ID
 
@@ -30,10 +31,13 @@ def plan_amodal(pred: Path, gt: Path, sequences: Sequence[str] | None, protocol:
         DataNotFound: If a folder, clips or frames are missing.
     """
     clips = {gt.name: gt} if (gt / AMODAL).is_dir() else {f.name: f for f in list_folders(gt) if (f / AMODAL).is_dir()}
-    predicted = {folder.name: folder for folder in list_folders(pred)} if pred.is_dir() else {}
+    if not pred.is_dir():
+        raise DataNotFound(f"prediction folder {pred} does not exist; expected <folder>/<clip>/<frame>.png")
+    spelling = {nfc(name): name for name in clips}
+    predicted = {spelt(folder.name, spelling): folder for folder in list_folders(pred)}
     if len(clips) == 1 and list_files(pred, (".png",)):
         predicted = dict.fromkeys(clips, pred)
-    names = list(sequences) if sequences is not None else list(clips)
+    names = [spelling.get(nfc(name), name) for name in sequences] if sequences is not None else list(clips)
     unknown = [name for name in names if name not in clips]
     if unknown:
         raise DataNotFound(f"{gt} holds no clip called {name_some(unknown)}; it holds {name_some(clips)}")

@@ -69,9 +69,9 @@ def plan_scoring(pred: Path, gt: Path, sequences: Sequence[str] | None, protocol
         if truth.keys() != predicted.keys():
             notes.append(f"{pred.name} is scored against {gt.name}, which has another name")
         predicted = dict.fromkeys(truth, pred)
-    spelt = {nfc(name): name for name in truth}
-    predicted = {_spelt(name, spelt): folder for name, folder in predicted.items()}
-    names = list(truth) if sequences is None else [spelt.get(nfc(name), name) for name in sequences]
+    spelling = {nfc(name): name for name in truth}
+    predicted = {spelt(name, spelling): folder for name, folder in predicted.items()}
+    names = list(truth) if sequences is None else [spelling.get(nfc(name), name) for name in sequences]
     conditions = conditions_of(predicted, names)
     _check_there(names, truth, gt, "check the names, or the folder")
     advice = _advice(gt, predicted, truth) if sequences is None else "add them, or leave them out of --sequences"
@@ -113,7 +113,7 @@ def conditions_of(predicted: Iterable[str], names: Iterable[str]) -> list[str]:
     return sorted(found) or [""]
 
 
-def _spelt(predicted: str, truth: Mapping[str, str]) -> str:
+def spelt(predicted: str, truth: Mapping[str, str]) -> str:
     """A predicted folder's name as the truth spells it, whose accents may be composed otherwise."""
     sequence, at, condition = nfc(predicted).rpartition("@")
     if nfc(predicted) in truth:

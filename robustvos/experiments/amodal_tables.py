@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from robustvos.evaluation.protocol import METRICS
 from robustvos.evaluation.records import ObjectScore
@@ -43,7 +43,17 @@ def amodal_experiment_tables(
         rows: What was measured; a published row of the same name stands below its own.
         references: Titles of the rows that others are compared with. Earlier ones are left out of later ones' tables.
         note: What the reader must know.
+
+    Returns:
+        Two kinds of tables; of each set, where rows were tested on several.
     """
+    sets = dict.fromkeys(dataset for row in rows for dataset, _ in row.runs)
+    if len(sets) > 1:
+        tables = []
+        for name in sets:
+            of_set = [replace(row, runs=tuple(run for run in row.runs if run[0] == name)) for row in rows]
+            tables += amodal_experiment_tables(f"{title}, {name}", published, of_set, references, note)
+        return tables
     columns, theirs = _columns(published)
     lines: list[Row] = []
     for row in rows:

@@ -33,6 +33,8 @@ _OF_NO_MATTER = (
 )
 _WEIGHTS = {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}
 _PLACES = {"root", "roots"}
+_HUB = "hf://"
+_LOOKED_FOR = {"hidden": "pasted"}  # clips of both are made of the same footage
 _NOT_SET = "not set"
 _UNKNOWN = None  # what could not be looked at where this was written: weights or data that are not on this machine
 
@@ -139,7 +141,7 @@ def _content(name: str, value: Any, digest: Digest) -> Any:
     if not isinstance(value, str) or not value or "\0" in value:
         return value
     if in_place:
-        return digest(value)
+        return value if value.startswith(_HUB) else digest(value)
     is_path = os.sep in value or Path(value).suffix != ""
     return (digest(value) or value) if is_path else value
 
@@ -151,7 +153,8 @@ def _data_beside(data: Mapping[str, Any], digest: Digest) -> dict[str, Any]:
         return {}
     roots = arguments.get("roots") or {}
     names = [name for name, place in roots.items() if place is None] if roots else [arguments.get("name")]
-    names = [name or str(data.get("class_path", "")).rpartition(".")[2].lower() for name in names]
+    own = str(data.get("class_path", "")).rpartition(".")[2].lower()
+    names = [name or _LOOKED_FOR.get(own, own) for name in names]
     folder = os.environ.get("ROBUSTVOS_DATA", "")
     return {f"data.files.{name}": digest(Path(folder, str(name))) if folder else _UNKNOWN for name in names}
 

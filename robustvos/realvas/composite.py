@@ -265,7 +265,7 @@ class Clip:
         while start < stop and not self._is_clean(start):
             start += 1
         end = start
-        while end < stop and (end in self.behind_masks or self._is_gone(end, stop)):
+        while end < stop and (end in self.behind_masks or self._is_gone(end)):
             end += 1
         return start, end
 
@@ -280,7 +280,7 @@ class Clip:
                 over |= other.full(occluder.shot.size)
         return bool((whole & over).sum() <= CLEAN_SHARE * whole.sum())
 
-    def _is_gone(self, t: int, stop: int) -> bool:
+    def _is_gone(self, t: int) -> bool:
         """Whether the occludee has left the frame for good."""
         last = max(self.behind_masks)
         return t > last and self.behind_masks[last].doubt == "border"

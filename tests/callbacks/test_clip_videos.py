@@ -54,3 +54,23 @@ def test_a_clip_that_fails_leaves_none_and_the_others_theirs(run, moga_system, m
 def test_a_negative_number_is_refused():
     with pytest.raises(UserError, match="per_condition is -1"):
         ClipVideos(per_condition=-1)
+
+
+def test_clips_that_were_filmed_before_a_test_was_stopped_count(run, moga_system, make_video):
+    writer = ClipVideos(per_condition=2)
+
+    class Known(ClipVideos):
+        """As a test that goes on after its first video."""
+
+        def on_video_start(self, trainer, module, video):
+            if video.name == "a":
+                self.on_known_video(trainer, module, video, None)
+            else:
+                super().on_video_start(trainer, module, video)
+
+    videos = [make_video(name, frames=2) for name in ("a", "bb", "ccc")]
+    found = [
+        {path.stem for path in run("test", moga_system, videos, [one])[0].rglob("*.mp4")}
+        for one in (writer, Known(per_condition=2))
+    ]
+    assert found == [{"a", "bb"}, {"bb"}]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from callbacks.base import VideoCallback
 from callbacks.presence_scores import FILE, PresenceScores, presence_figures
+from robustvos.errors import BadVideo
 
 
 class Scores(VideoCallback):
@@ -49,3 +51,16 @@ def test_frames_without_truth_do_not_count(run, moga_system, make_video):
 
 def test_very_sure_scores_keep_their_order():
     assert presence_figures([(float(v), v > 20) for v in torch.arange(18, 24)])["auc"] == 1.0
+
+
+def test_a_video_that_fails_is_in_no_figure(run, moga_system, make_video):
+    class Torn(list):
+        def __getitem__(self, index):
+            if index == 3:
+                raise BadVideo("torn.mp4: frame 3 cannot be decoded")
+            return super().__getitem__(index)
+
+    torn, whole = (make_video(name, objects=(1,), frames=5) for name in ("torn", "whole"))
+    torn = replace(torn, frames=Torn(torn.frames))
+    folder, _ = run("test", moga_system, [torn, whole], [PresenceScores()])
+    assert json.loads((folder / FILE).read_text())["seen"] == 4

@@ -14,9 +14,10 @@ import torch
 import yaml
 from PIL import Image
 
+from datamodules.hidden import Hidden
 from datamodules.pasted import Pasted
 from robustvos.datasets.corruption import Corruption
-from robustvos.datasets.pasted import HeldBackEvaluation, TrainingSchedule
+from robustvos.datasets.pasted import HeldBackEvaluation, Movement, Recipe, TrainingSchedule
 from robustvos.errors import DataNotFound, UserError
 
 TRAIN = TrainingSchedule(frames=2, clips_per_batch=2, batches=3, size=32)
@@ -153,3 +154,36 @@ def test_bad_footage_is_one_line(door, root):
     (root / "s/Annotations/b.png").unlink()
     assert "1 of 2 stills have no mask" in fit(door, root).error
     assert "give a file, or 'timm'" in fit(door, root, "--data.sets=[v]", "--sam2.trunk_weights=no.pt").error
+
+
+def test_what_clips_are_made_of_decides_whether_results_may_be_compared(root):
+    def facts(held_back=("two",), recipe=Recipe(), **settings):
+        test = HeldBackEvaluation(limit=1, frames=2, size=32, **settings)
+        return Pasted(root, held_back=held_back, recipe=recipe, test=test).evaluation_facts("test")
+
+    assert facts() == facts(recipe=Recipe(weights={"stills": 1.0}, max_objects=1))  # those of training clips
+    assert len({str(f) for f in (facts(), facts(weights={"stills": 1.0}), facts(recipe=Recipe(exits=1.0)))}) == 3
+    assert facts() != facts(held_back=("one",))
+    hidden = [Hidden(root, recipe=Movement(strides=strides)).evaluation_facts("test") for strides in ((1, 4), (2, 2))]
+    assert hidden[0] != hidden[1]
+
+
+def test_nothing_held_back_is_said_with_what_to_do(root):
+    for data in (Pasted(root, held_back_stills=0), Hidden(root, held_back_stills=0)):
+        with pytest.raises(DataNotFound, match=r"no footage is held back.*--data.held_back \["):
+            data.test_dataloader()
+    shapes = HeldBackEvaluation(limit=1, frames=2, size=48, weights={"shapes": 1.0})
+    assert len(list(Pasted(root, held_back_stills=0, test=shapes).test_dataloader())) == 1
+    assert "no video three to hold back" in str(Pasted.describe_missing({"root": root, "held_back": ["three"]}))
+
+
+def test_fewest_objects_are_no_more_than_the_most():
+    with pytest.raises(UserError, match="fewest is 4; give 1 to objects, which is 3"):
+        HeldBackEvaluation(fewest=4)
+
+
+def test_local_conditions_may_be_had_of_the_first_frames_alone(root):
+    first = HeldBackEvaluation(limit=1, frames=4, size=48, conditions=("clean", "depth_fog"), max_frames=2)
+    clean, fog = Pasted(root, held_back=("two",), test=first).test_dataloader()
+    assert len(clean.frames) == len(fog.frames) == 2
+    assert not torch.equal(clean.frames[1], fog.frames[1])

@@ -75,6 +75,13 @@ def test_clips_in_turn_are_each_under_one_condition_and_the_same_as_under_it_alo
         assert torch.equal(torch.stack(list(dim[number].frames)), torch.stack(list(turned[number].frames)))
 
 
+def test_local_conditions_may_be_had_of_the_first_frames_alone():
+    first = ShapesEvaluation(limit=1, frames=4, max_frames=2, conditions=("clean", "depth_fog"))
+    clean, fog = drawn_videos(first, 48, "test")
+    assert len(clean.frames) == len(fog.frames) == 2
+    assert not torch.equal(clean.frames[1], fog.frames[1])
+
+
 def test_splits_and_epochs_never_share_a_seed():
     first, train = SPLITS, clips(first=999_000_000, count=1_000_000)
     assert first["train"] < first["val"] < first["test"]

@@ -10,7 +10,7 @@ import numpy as np
 from robustvos.datasets.pasted.collection import Collection, Footage
 from robustvos.datasets.pasted.composite import Layer
 from robustvos.datasets.pasted.paths import affine_path, shift, stretch, way_out
-from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.datasets.pasted.recipe import Movement, Recipe
 from robustvos.datasets.pasted.things import made_up_thing
 
 _LONGEST = (0.15, 0.6)  # of an object that is laid on, in picture sides
@@ -94,7 +94,7 @@ def _window(
     return [pairs[int(t)][0] for t in order], [pairs[int(t)][1] for t in order]
 
 
-def base_layer(source: Footage, from_video: bool, recipe: Recipe, frames: int, rng: np.random.Generator) -> Layer:
+def base_layer(source: Footage, from_video: bool, recipe: Movement, frames: int, rng: np.random.Generator) -> Layer:
     """A picture or video that fills the frame, and moves a little."""
     images, ids = _window(source, frames, recipe.strides, rng)
     motion = recipe.motion.scaled(_OF_VIDEO) if from_video else recipe.motion
@@ -139,7 +139,7 @@ def _object(footage: Collection, recipe: Recipe, frames: int, rng: np.random.Gen
 
 
 def cut_out(
-    footage: Collection, recipe: Recipe, frames: int, longest: tuple[float, float], rng: np.random.Generator
+    footage: Collection, recipe: Movement, frames: int, longest: tuple[float, float], rng: np.random.Generator
 ) -> CutOut | None:
     """An object of a still or a video, mirrored half of the time; None if the picture drawn shows none.
 

@@ -19,7 +19,7 @@ from robustvos.errors import BadMask, DataNotFound
 from robustvos.scenes import SceneSpec, render_scene
 from robustvos.types import Clip
 
-HELD_BACK = 1_000_000_000  # first number of the clips of held-back footage
+FIRST_HELD_BACK = 1_000_000_000  # first number of the clips of held-back footage
 _ATTEMPTS = 20
 
 
@@ -48,6 +48,7 @@ class MixedClips(NumberedClips[PastedClip]):
     """
 
     stream = "pasted"
+    recipe: Recipe
 
     def __init__(self, footage: Collection, recipe: Recipe, *arguments: Any, **named: Any) -> None:
         super().__init__(footage, recipe, *arguments, **named)

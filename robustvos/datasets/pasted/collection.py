@@ -7,6 +7,7 @@ PNGs, 255 is not known.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +120,14 @@ def find_collection(root: Path, sets: Sequence[str] | None = None) -> Collection
 
     Args:
         root: Folder of sets.
-        sets: Names of those wanted; None: all.
+        sets: Names of those wanted; None: all. A set is called by its folder's name; where several have the same, by its
+            path from the root, ``ytvos/train``.
 
     Raises:
-        DataNotFound: If there is no set, one wanted is not there, a still or a frame has no mask, or a set or video is
-            empty.
+        DataNotFound: If there is no set, one wanted is not there, a still has no mask, or a set or video is empty. Frames of
+            videos without a mask are passed over, as those of sets that annotate every fifth one.
     """
-    folders = {folder.name: folder for folder in _sets_below(root, _DEPTH)}
+    folders = _named(root, _sets_below(root, _DEPTH))
     if not folders:
         found = "it does not exist" if not root.is_dir() else "none has JPEGImages and Annotations"
         raise DataNotFound(f"looked for sets below {root}, but {found}; {_ADVICE}")
@@ -141,6 +143,12 @@ def find_collection(root: Path, sets: Sequence[str] | None = None) -> Collection
         else:
             stills += _stills(name, folder)
     return Collection(tuple(stills), tuple(videos))
+
+
+def _named(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
+    """Sets by name, in order; no two have the same."""
+    count = Counter(folder.name for folder in folders)
+    return {f.name if count[f.name] == 1 else f.relative_to(root).as_posix(): f for f in folders}
 
 
 def _sets_below(folder: Path, depth: int) -> list[Path]:

@@ -11,7 +11,7 @@ from robustvos.datasets.pasted.clips import MixedClips, PastedClip
 from robustvos.datasets.pasted.collection import Collection
 from robustvos.datasets.pasted.hidden import HiddenClip, HiddenClips
 from robustvos.datasets.pasted.numbered import NumberedVideos
-from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.datasets.pasted.recipe import Movement, Recipe
 from robustvos.errors import UserError
 from robustvos.evaluation.protocol import Protocol
 from robustvos.evaluation.records import CLUSTER_TAG
@@ -43,6 +43,8 @@ class HeldBackEvaluation(Evaluation):
         for name in ("limit", "frames", "size", "objects"):
             if not (getattr(self, name) or 0) >= 1:
                 raise UserError(f"{name} is {getattr(self, name)}; clips are made, give 1 or more")
+        if not 1 <= self.fewest <= self.objects:
+            raise UserError(f"fewest is {self.fewest}; give 1 to objects, which is {self.objects}")
 
     def facts(self, protocol: Protocol) -> dict[str, str]:
         """See :meth:`robustvos.datasets.evaluation.Evaluation.facts`."""
@@ -120,7 +122,7 @@ class HiddenVideos(NumberedVideos[HiddenClip]):
         first: Number of the first clip; those of training, validation and test never meet.
     """
 
-    def __init__(self, footage: Collection, recipe: Recipe, settings: HiddenEvaluation, first: int) -> None:
+    def __init__(self, footage: Collection, recipe: Movement, settings: HiddenEvaluation, first: int) -> None:
         count = settings.limit or 0
         super().__init__(HiddenClips(footage, recipe, settings.frames, settings.size, first, count, seed=0), "hidden")
 

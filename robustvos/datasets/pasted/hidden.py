@@ -19,7 +19,7 @@ from robustvos.datasets.pasted.composite import Layer, compose, layers_of_labels
 from robustvos.datasets.pasted.lighting import relight
 from robustvos.datasets.pasted.numbered import NumberedClips
 from robustvos.datasets.pasted.paths import affine_path, eased, stretch
-from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.datasets.pasted.recipe import Movement
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.types import Clip
 from robustvos.video.native_tree import QUERY_ID
@@ -57,7 +57,7 @@ class HiddenClip:
 
 
 class HiddenClips(NumberedClips[HiddenClip]):
-    """Clips with ``(T, 1, S, S)`` visible and whole masks; of the recipe its kinds do not matter.
+    """Clips with ``(T, 1, S, S)`` visible and whole masks.
 
     In the first frame the object is uncovered and wholly in the picture; in its own footage, too, it is never cut by the
     border. Later at least 30 % of it are hidden at once, and some of it in at least a sixth of the frames.
@@ -104,7 +104,7 @@ class HiddenClips(NumberedClips[HiddenClip]):
 
 
 def arrange_hiding(
-    passing: str, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator
+    passing: str, footage: Collection, recipe: Movement, frames: int, rng: np.random.Generator
 ) -> tuple[list[Layer], int]:
     """The layers of a clip, the base first, and the place of the query object among them; no layers if none was found."""
     recipe = replace(recipe, motion=recipe.motion.scaled(_MOTION))
@@ -164,7 +164,7 @@ def _masks(layers: Sequence[Layer], query: int, labels: np.ndarray) -> tuple[np.
 
 
 def _occluder(
-    query: CutOut, footage: Collection, recipe: Recipe, frames: int, rng: np.random.Generator
+    query: CutOut, footage: Collection, recipe: Movement, frames: int, rng: np.random.Generator
 ) -> CutOut | None:
     """Something that can hide the object: another object, larger, or a piece of a picture."""
     if rng.random() >= _PATCH:

@@ -12,7 +12,7 @@ from robustvos.corruptions import Layers
 from robustvos.datasets.corruption import Corruption, corrupt_training_clip
 from robustvos.datasets.evaluation import VideoSet
 from robustvos.datasets.pasted.collection import Collection
-from robustvos.datasets.pasted.recipe import Recipe
+from robustvos.datasets.pasted.recipe import Movement
 from robustvos.seeding import numpy_rng
 from robustvos.types import Clip, Video
 
@@ -52,7 +52,7 @@ class NumberedClips(Dataset[Clip], Generic[M]):
     def __init__(
         self,
         footage: Collection,
-        recipe: Recipe,
+        recipe: Movement,
         frames: int,
         size: int,
         first: int,

@@ -13,16 +13,35 @@ KINDS = ("videos", "stills", "cutouts", "shapes")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What clips are made of.
+class Movement:
+    """How footage moves, and what light it is in.
+
+    Attributes:
+        motion: Of pictures; objects that are laid on go farther.
+        lighting: Photometric change.
+        strides: Lowest and highest stride of a video.
+
+    Raises:
+        UserError: If strides are not in order.
+    """
+
+    motion: Motion = field(default_factory=Motion)
+    lighting: Lighting = field(default_factory=Lighting)
+    strides: tuple[int, int] = (1, 4)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.strides[0] <= self.strides[1]:
+            raise UserError(f"strides {tuple(self.strides)} are no range of strides of at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe(Movement):
+    """What clips are made of; how it moves: :class:`Movement`.
 
     Attributes:
         weights: Share of each kind. ``videos``: as they are, cropped, at some stride, forwards or backwards. ``stills``:
             the whole picture moves. ``cutouts``: objects of stills and videos move over another picture. ``shapes``: drawn
             scenes (:mod:`robustvos.scenes`). Only ratios matter.
-        motion: Of pictures; objects that are laid on go farther.
-        lighting: Photometric change.
-        strides: Lowest and highest stride of a video.
         pasted: Chances that 0, 1, 2, ... further objects are laid on a clip; they move, hide and leave. Cutouts have one
             at least.
         made_up: Chance that an object that is laid on is a made-up thing rather than one that is cut out
@@ -40,9 +59,6 @@ class Recipe:
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"videos": 0.4, "stills": 0.3, "cutouts": 0.3})
-    motion: Motion = field(default_factory=Motion)
-    lighting: Lighting = field(default_factory=Lighting)
-    strides: tuple[int, int] = (1, 4)
     pasted: tuple[float, ...] = (0.5, 0.35, 0.15)
     made_up: float = 0.0
     exits: float = 0.25
@@ -52,13 +68,12 @@ class Recipe:
     largest: float = 0.7
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for kind in self.weights:
             if kind not in KINDS:
                 raise UnknownName.of("kind of clip", kind, KINDS)
         if not sum(self.weights.values()) > 0 or min(self.weights.values()) < 0:
             raise UserError(f"weights {dict(self.weights)}: give each kind 0 or more, and one of them more than 0")
-        if not 1 <= self.strides[0] <= self.strides[1]:
-            raise UserError(f"strides {tuple(self.strides)} are no range of strides of at least 1")
         if not 1 <= self.min_objects <= self.max_objects:
             raise UserError(f"min_objects is {self.min_objects}; give 1 to max_objects, which is {self.max_objects}")
         if not 0 <= self.made_up <= 1:

@@ -122,3 +122,8 @@ def test_what_is_read_is_known():
         MoGA(reads="map")
     with pytest.raises(CheckpointMismatch, match="reads maps, but this MoGA has pointers"):
         check_settings(MoGA(), MoGA(reads="maps").function_settings())
+
+
+def test_reading_maps_without_gates_is_refused():
+    with pytest.raises(UserError, match="reads is maps, but conditioning none has no gates"):
+        MoGA(conditioning="none", reads="maps")

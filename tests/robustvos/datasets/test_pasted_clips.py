@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -43,6 +44,18 @@ def test_sets_are_found_at_any_depth_and_read_with_their_masks(footage):
     assert image[10, 10].tolist() == [250, 20, 10]
     assert (ids[10, 10], ids[40, 60], ids[0, 0]) == (1, 2, 0)
     assert not find_collection(footage, ["filmed"]).stills
+
+
+def test_sets_of_the_same_name_are_both_found(footage):
+    for upper in ("ytvos", "mose"):
+        shutil.copytree(footage / "more/filmed", footage / upper / "train")
+    found = find_collection(footage)
+    assert [v.name for v in found.videos if "train" in v.name] == [
+        f"{upper}/train/{video}" for upper in ("mose", "ytvos") for video in ("one", "two")
+    ]
+    assert len(find_collection(footage, ["mose/train", "filmed"]).videos) == 4
+    with pytest.raises(DataNotFound, match="no set train .*; there are drawn, filmed, mose/train, ytvos/train"):
+        find_collection(footage, ["train"])
 
 
 def test_unknown_pixels_become_background_in_the_mean_colour(footage):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from robustvos.evaluation.results import load_result
@@ -80,3 +82,11 @@ def test_table_2_has_a_column_a_part_of_rubric_and_no_table_has_the_four_figures
     assert (round(ours.cells[0].mean, 3), ours.cells[1], round(ours.cells[2].mean, 3)) == (0.55, None, 0.55)
     assert (theirs.name, theirs.cells[2].mean, tcow.name) == ("SAM2", pytest.approx(0.689), "TCOW")
     assert amodal_experiment_tables("own", [], rows, [])[0].columns == METRICS
+
+
+def test_sets_have_tables_of_their_own(rows):
+    both = [replace(row, runs=(*row.runs, *((f"{name}_fog", run) for name, run in row.runs))) for row in rows]
+    tables = amodal_experiment_tables("own", [], both, ["SAM2 (modal)"])
+    assert [table.title.partition(":")[0] for table in tables] == ["own, realvas"] * 2 + ["own, realvas_fog"] * 2
+    alone = amodal_experiment_tables("own", [], rows, ["SAM2 (modal)"])
+    assert [table.rows for table in tables[:2]] == [table.rows for table in alone]

@@ -111,3 +111,14 @@ def test_names_on_a_hub_count_and_weights_that_are_not_here_do_not():
     assert differences(*hub) == ["sam2.checkpoint random, now facebook/sam2.1-hiera-tiny"]
     absent = identity_of(changed("sam2.checkpoint", "not/here.pt"), "fit")
     assert differences(absent, hub[0]) == []
+
+
+def test_footage_of_hidden_objects_and_sets_of_a_hub_are_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUSTVOS_DATA", str(tmp_path))
+    (tmp_path / "pasted").mkdir()
+    hidden = changed("data", {"class_path": "datamodules.Hidden", "init_args": {"root": None}})
+    before = identity_of(hidden, "test")
+    (tmp_path / "pasted/a.jpg").write_text("frame")
+    assert len(differences(identity_of(hidden, "test"), before)) == 1
+    one, two = (identity_of(changed("data.init_args.root", f"hf://a/{name}"), "test") for name in "xy")
+    assert differences(two, one) == ["data.root hf://a/x, now hf://a/y"]

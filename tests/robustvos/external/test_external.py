@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -418,6 +419,16 @@ def test_clips_that_are_not_as_the_task_has_them_are_named_with_the_figures(door
     # A clip that was not predicted is refused by name.
     shutil.rmtree(tmp_path / "masks" / "usual")
     assert "1 of 3 clips have no masks in" in door("score", tmp_path / "masks", odd_dataset, "--out", "again").error
+
+
+def test_whole_masks_are_paired_however_their_accents_are_composed(door, odd_dataset, tmp_path):
+    (odd_dataset / "usual").rename(odd_dataset / unicodedata.normalize("NFC", "ä usual"))
+    for clip in find_native_clips(odd_dataset):
+        own = unicodedata.normalize("NFD", clip.name)
+        shutil.copytree(odd_dataset / clip.name / "visible_masks", tmp_path / "masks" / own)
+    answer = door("score", tmp_path / "masks", odd_dataset, "--out", "scored")
+    assert answer.code == 0, answer.err
+    assert "does not exist" in door("score", tmp_path / "nowhere", odd_dataset / "hidden", "--out", "again").error
 
 
 def test_door_exports_what_sam2_tracks_and_says_so(door, dataset, tiny_base):

@@ -11,7 +11,7 @@ import pytest
 from robustvos.errors import UserError
 from robustvos.evaluation.frame_means import difference_points, frame_means, score_points
 from robustvos.evaluation.frame_scores import FILE, FrameSeries, frame_series, frames_text, read_frame_series
-from robustvos.evaluation.records import FrameScore, VideoResult
+from robustvos.evaluation.records import FrameScore, ObjectScore, VideoResult
 from robustvos.evaluation.results import load_result
 from robustvos.report.frame_charts import frame_charts
 from robustvos.report.sections import make_sections
@@ -47,6 +47,15 @@ def test_what_is_written_is_read(tmp_path):
     for mine, theirs in zip(read, stored, strict=True):
         np.testing.assert_allclose(mine.region, theirs.region, atol=5.1e-5)
     assert (tmp_path / FILE).stat().st_size < 25 * 40 * len(stored)  # bytes for a frame of an object
+
+
+def test_videos_of_the_same_footage_are_drawn_together(tmp_path):
+    records = [ObjectScore(name, 1, 2, {"footage": "v/bus"} if name != "own" else {}, {}) for name in ("a", "b", "own")]
+    results = [VideoResult(r.video, "fog", (r,), (row(1, 1, 0.5), row(2, 1, 0.25))) for r in records]
+    (tmp_path / FILE).write_text(frames_text(frame_series(results)))
+    read = read_frame_series(tmp_path)
+    assert [one.cluster for one in read] == ["v/bus", "v/bus", "own"]
+    assert frame_means(score_points(read)).videos == (2, 2)
 
 
 def test_no_file_and_an_older_one_hold_nothing(tmp_path):
