@@ -79,7 +79,8 @@ TINY_SHAPES = ["--data", "shapes", *flags("data.", SHAPES)]
 
 
 def is_shapes(config: dict[str, Any]) -> bool:
-    return str((config.get("data") or {}).get("class_path")).endswith("Shapes")
+    data = config.get("data") or {}  # settings, or the name of a file of them
+    return isinstance(data, dict) and str(data.get("class_path")).endswith("Shapes")
 
 
 @pytest.fixture(autouse=True)
