@@ -255,7 +255,7 @@ def test_masks_of_an_earlier_run_are_not_touched(track, folder, tmp_path):
     kept = tmp_path / "out" / "masks" / "old.png"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"old")
-    assert "already holds masks" in track(folder, "--box", BOX).error
+    assert "is of an earlier run" in track(folder, "--box", BOX).error
     assert [p.name for p in kept.parent.iterdir()] == ["old.png"]
 
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from robustvos.errors import DataNotFound, UserError
-from robustvos.files.atomic_folder import remove_leftovers_below
+from robustvos.files.atomic_folder import remove_leftovers, remove_leftovers_below
 from robustvos.files.manifest import locked
 from robustvos.video.sequence import Frames
 from robustvos.web.annotation import Annotation, State
-from robustvos.web.annotation_store import FolderStore, read_planes
+from robustvos.web.annotation_store import MASKS, PAINTED, FolderStore, read_planes
 from robustvos.web.identities import objects_of_classes
+from robustvos.web.mask_trees import GROUPS
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def claimed(folder: Path) -> Iterator[None]:
     with locked(lock, wait=False) as held:
         if not held:
             raise UserError(f"{folder} is open in another 'annotate'; end that one, or choose another --out")
-        remove_leftovers_below(folder)
+        _remove_leftovers(folder)
         try:
             yield
         finally:
@@ -38,6 +39,13 @@ def claimed(folder: Path) -> Iterator[None]:
                 with suppress(OSError):  # somebody else has come
                     for path in made:
                         path.rmdir()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Those of annotations alone: a ``track`` may be writing into another folder below, as the last line advises."""
+    remove_leftovers(folder)
+    for name in (MASKS, PAINTED, *GROUPS):
+        remove_leftovers_below(folder / name)
 
 
 def open_annotation(

@@ -60,7 +60,7 @@ def review(
     from robustvos.web.serve import Address
 
     address = Address(host, port, token)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", getpass.getuser()) if reviewer is None else reviewer
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", _user()) if reviewer is None else reviewer
     page = review_page(folder, name, seed, controls, address)
 
     def ready(url: str) -> None:
@@ -91,3 +91,10 @@ def review_page(folder: Path, reviewer: str, seed: int, controls: int | None, ad
     except DataNotFound:  # a run whose clips were not discovered: contained ones
         page.app.get("/api/tracks")(lambda: {"tracks": []})
     return page
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a container whose user has no name
+        raise UserError("this machine does not say who you are; add --reviewer NAME") from error

@@ -101,7 +101,7 @@ def track(
     check_frames(prompted, length, video)
     made = [MASKS_OF[format], SCORES, *([META] if format == "ytvos" else []), *([OVERLAY] if overlay else [])]
     made += [] if compare is None else [compare, *([COMPARED] if overlay else [])]
-    _refuse_earlier(out, [MASKS_OF[format], *([] if compare is None else [compare])])
+    _refuse_earlier(out, [*MASKS_OF.values(), *made])
     for note in notes:
         print(printable(f"{video}: {note}"))
     model, sam2 = _chosen(model, sam2, ckpt_path)
@@ -149,7 +149,7 @@ def _refuse_earlier(out: Path, names: Iterable[str]) -> None:
     for name in names:
         place = out / name
         if place.is_file() or (place.is_dir() and any(place.iterdir())):
-            raise UserError(f"{place} already holds masks; choose another --out, or remove it")
+            raise UserError(f"{place} is of an earlier run; choose another --out, or remove it")
 
 
 def _chosen(model: str | None, sam2: str | None, ckpt_path: Path | None) -> tuple[str | None, str | None]:

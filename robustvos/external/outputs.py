@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,8 +114,11 @@ def _images(path: Path, recipe: Recipe, expected: int) -> list[np.ndarray]:
 
 
 def _two_valued(file: Path, recipe: Recipe) -> np.ndarray:
-    with Image.open(file) as image:
-        grey = image.mode == "L"
+    try:
+        with Image.open(file) as image:
+            grey = image.mode == "L"
+    except UNREADABLE as error:
+        raise BadMask(f"{file}: {why_unreadable(error)}; write it again") from error
     return _inside(_pixels(file, "L"), recipe, str(file)) if grey else read_binary_plane(file)
 
 
@@ -162,7 +167,7 @@ def _npz(path: Path, recipe: Recipe, expected: int) -> list[np.ndarray]:
     try:
         content = np.load(path, allow_pickle=False)
         array = content if isinstance(content, np.ndarray) else content[content.files[0]]
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadMask(f"{path} is no array of masks ({error}); write it again") from error
     array = array.reshape(array.shape[-3:]) if array.ndim > 3 and array.size == np.prod(array.shape[-3:]) else array
     if array.ndim != 3:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from robustvos.errors import DataNotFound
+from robustvos.errors import DataNotFound, UserError
+from robustvos.files.naming import name_some
 from robustvos.files.stage import Result, open_results
 from robustvos.optional import require
+from robustvos.program import program
 from robustvos.reviewing.clips import clips_of, needs_review
 from robustvos.reviewing.verdicts import is_passed, read_reviews, standing
 from robustvos.video.native import NativeClip
@@ -78,6 +80,7 @@ def select(root: str | os.PathLike[str], as_recorded: bool = False) -> Selection
 
     Raises:
         DataNotFound: If no clips were made.
+        UserError: If a clip was made anew after its camera was moved.
     """
     clips = clips_of(root)
     verdicts = standing(read_reviews(root), {clip.key: clip.fingerprint for clip in clips})
@@ -85,6 +88,12 @@ def select(root: str | os.PathLike[str], as_recorded: bool = False) -> Selection
     left = {clip.key for clip in clips} - {clip.key for clip in kept}
     refused = {key for key in left if any(v.decision != "pass" for v in verdicts[key].values())}
     moved = {} if as_recorded else _moved(Path(root))
+    stale = [clip.key for clip in kept if clip.key in moved and moved[clip.key].figures.get("made") != clip.fingerprint]
+    if stale:
+        raise UserError(
+            f"{len(stale)} clips were made anew since the camera was moved: {name_some(stale)}; first run: "
+            f"{program()} realvas camera --out {root}; or publish them with --as_recorded"
+        )
     kept = [_as_moved(clip, moved[clip.key]) if clip.key in moved else clip for clip in kept]
     return Selection(tuple(kept), tuple(sorted(left - refused)), tuple(sorted(refused)))
 

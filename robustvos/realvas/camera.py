@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from robustvos.files.stage import Item, Outcome, Record, StageResults, Work
+from robustvos.realvas.amounts import amounts_of, hidden_shares
 from robustvos.realvas.camera_checks import CameraCheck, CameraLimits, check_path, mask_pixels
 from robustvos.realvas.camera_paths import MOTIONS, CameraPath, PathSettings, random_path, static_path
 from robustvos.realvas.camera_warp import warp_frame, warp_masks
@@ -73,7 +74,7 @@ class Camera:
     root: Path
     settings: CameraSettings = field(default_factory=CameraSettings)
     name = CAMERA
-    version = 2
+    version = 3
     unit = "clip"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
@@ -91,7 +92,7 @@ class Camera:
     def run(self, item: Item, work: Work) -> Outcome | Sequence[Outcome]:
         """See :class:`robustvos.files.stage.Stage`."""
         folder = self.root / item.inputs["stage"] / item.inputs["item"]
-        said = {name: item.inputs[name] for name in ("stage", "category", "needs_review")}
+        said = {name: item.inputs[name] for name in ("stage", "category", "needs_review", "made")}
         if item.inputs["moves"]:
             copy_item_clip(folder, work.folder)
             return Record(said | {"motion": "as recorded"})
@@ -102,14 +103,21 @@ class Camera:
             "passed": choice.passed,
             "refused": dict(choice.refused),
             "visible": round(choice.check.visible, 3),
-            "severity": round(choice.check.severity, 3),
+            "severity_kept": round(choice.check.severity, 3),
         }
         work.advance(0.3)
         if choice.path.motion == "static":
             copy_item_clip(folder, work.folder)
         else:
             write_moved_clip(work.folder, clip, choice.path, figures)
+            figures |= _amounts(read_native_clip(work.folder))
         return Record(said | figures)
+
+
+def _amounts(moved: NativeClip) -> dict[str, Any]:
+    """Size of the view, and how much is hidden in it: what a record says of a clip that is published."""
+    shares = [float(hidden_shares(*(mask[None] for mask in _pair(moved, t)))[0]) for t in range(len(moved.frames))]
+    return {"size": list(moved.frames.size), **amounts_of(np.array(shares))}
 
 
 def _said(figures: Mapping[str, Any]) -> dict[str, Any]:

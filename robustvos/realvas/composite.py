@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from robustvos.files.stage import Item, Outcome, Record, Rejection, Result, StageResults, Work, open_results
+from robustvos.realvas.amounts import amounts_of
 from robustvos.realvas.combine import COMBINE, current
 from robustvos.realvas.filter import FILTER
 from robustvos.realvas.fronts import Front, fronts_of
@@ -132,16 +133,13 @@ class Composite:
 
     def _judge(self, figures: Mapping[str, Any], made: Clip, start: int, truth: Truth) -> Outcome:
         shares = np.array(truth.shares)
-        occluded = shares > CLEAN_SHARE
         measured = {
             "start": start,
             "frames": len(shares),
             "fps": made.behind.fps,
             "size": list(made.behind.size),
             "category": "occlusion",
-            "max_occlusion": round(float(shares.max()), 4),
-            "prevalence": round(float(occluded.mean()), 4),
-            "severity": round(float(shares[occluded].mean()), 4) if occluded.any() else 0.0,
+            **amounts_of(shares),
             "hidden_frames": int((shares >= 1.0).sum()),
             "untrusted": len(truth.untrusted),
             "object": figures["behind"],

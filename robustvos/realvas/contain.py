@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from robustvos.containment.contain_clip import ContainSources, contain_clip
@@ -17,13 +16,13 @@ from robustvos.containment.follow import FollowLimits
 from robustvos.containment.region_tracking import FlowRegions, RegionSource
 from robustvos.errors import BadPrompt, DataNotFound
 from robustvos.files.stage import Item, Outcome, Record, Rejection, StageResults, Work
+from robustvos.realvas.amounts import amounts_of, hidden_shares
 from robustvos.realvas.ingest import FALLBACK_FPS
 from robustvos.realvas.item_clip import write_item_clip
 from robustvos.realvas.pictures import evenly, shrink, to_array
 from robustvos.realvas.plugins import EMBEDDED, plugin
 from robustvos.realvas.sources import content_digest, safe_key
 from robustvos.realvas.static_camera import CameraLimits, measure_camera
-from robustvos.realvas.window import CLEAN_SHARE
 from robustvos.video.frames import Frames, open_frames
 from robustvos.video.prompt_file import read_prompt_lines
 
@@ -162,16 +161,7 @@ def describe(found: Contained) -> dict[str, Any]:
 
 def amounts(found: Contained) -> dict[str, Any]:
     """How much of the object is hidden, as the records of composites have it."""
-    whole, seen = (masks.sum((1, 2)).astype(float) for masks in (found.amodal, found.modal))
-    shares = np.where(whole > 0, 1 - seen / np.maximum(whole, 1), 0.0)
-    occluded = shares > CLEAN_SHARE
-    return {
-        "max_occlusion": round(float(shares.max()), 4),
-        "prevalence": round(float(occluded.mean()), 4),
-        "severity": round(float(shares[occluded].mean()), 4) if occluded.any() else 0.0,
-        "needs_review": False,
-        "doubts": [],
-    }
+    return {**amounts_of(hidden_shares(found.amodal, found.modal)), "needs_review": False, "doubts": []}
 
 
 def how_to_go_on(prompts: ContainPrompts, found: Contained) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,5 +78,5 @@ def read_native_masks(path: Path) -> dict[int, NativeMask]:
             return masks
     except FileNotFoundError as error:
         raise DataNotFound(f"{path} is missing; run the stage 'propagate' again") from error
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataNotFound(f"{path} cannot be read ({error}); run the stage 'propagate' again") from error

@@ -63,4 +63,4 @@ def _lines(table: Table) -> Iterator[tuple[object, ...]]:
 
 
 def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
+    return "" if math.isnan(value) else f"{value:.15g}"

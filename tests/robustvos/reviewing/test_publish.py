@@ -80,11 +80,35 @@ def test_clips_of_a_moved_camera_are_published_unless_as_recorded(run):
     from robustvos.realvas.camera import Camera
 
     run_stage(Camera(run), run, {"composite": open_results(run, "composite")}, progress=False)
+    card = (publish(run, run / "published", ABOUT).folder / "README.md").read_text()
+    whole, seen = (np.stack([m[0].numpy() for m in masks]) for masks in _masks(run / "published" / "native"))
+    hidden = 1 - seen.sum((1, 2)) / np.maximum(whole.sum((1, 2)), 1)
+    assert f"{hidden[hidden > 0.005].mean():.1%}" in next(line for line in card.splitlines() if "everity" in line)
+    assert "48x65" not in card
     for as_recorded, tree in ((False, "camera"), (True, "composite")):
         publish(run, run / "published", ABOUT, as_recorded)
         for kind in ("gt_masks", "frames"):
             for file in (run / tree / "street.0" / kind).iterdir():
                 assert (run / "published" / "native" / "street.0" / kind / file.name).read_bytes() == file.read_bytes()
+
+
+def _masks(tree):
+    clips = find_native_clips(tree, ("street.0", "street.1"))
+    return [m for clip in clips for m in clip.amodal], [m for clip in clips for m in clip.modal]
+
+
+def test_clips_that_were_made_anew_are_not_published_by_their_former_camera(run, draw):
+    from robustvos.files.stage import open_results
+    from robustvos.files.stage_runner import run_stage
+    from robustvos.realvas.camera import Camera
+
+    run_stage(Camera(run), run, {"composite": open_results(run, "composite")}, progress=False)
+    draw(run, seed=7)
+    with pytest.raises(UserError, match=r"1 clips were made anew since the camera was moved: street.0; first run"):
+        publish(run, run / "published", ABOUT)
+    assert publish(run, run / "published", ABOUT, as_recorded=True).clips == ("street.0", "street.1")
+    run_stage(Camera(run), run, {"composite": open_results(run, "composite")}, progress=False)
+    assert publish(run, run / "published", ABOUT).clips == ("street.0", "street.1")
 
 
 def test_a_folder_of_something_else_is_left_alone(run, tmp_path):

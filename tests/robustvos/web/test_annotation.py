@@ -363,8 +363,10 @@ def test_a_folder_is_held_by_one_command_which_clears_what_a_kill_left(tmp_path)
     leftover.write_bytes(b"half")
     mine = tmp_path / "out" / ".notes.tmp"
     mine.write_text("a person's own")
+    tracking = tmp_path / "out" / "tracked" / f".{'0f' * 16}.tmp"
+    tracking.mkdir(parents=True)  # a `track` that runs, as the last line advises
     with claimed(tmp_path / "out"):
-        assert not leftover.exists() and mine.exists()
+        assert not leftover.exists() and mine.exists() and tracking.exists()
         refused = pytest.raises(UserError, match="open in another 'annotate'; end that one, or choose another --out")
         with refused, claimed(tmp_path / "out"):
             pass
