@@ -113,7 +113,7 @@ def _clip(source: Path | None) -> tuple[Sequence[Tensor], str]:
 
 
 class _Reduced(Sequence[Tensor]):
-    """Frames whose short side is at most that of the pictures; the one asked for last is kept."""
+    """Frames whose short side is at most that of the pictures; those that were asked for are kept."""
 
     def __init__(self, frames: Sequence[Tensor]) -> None:
         self.frames = frames

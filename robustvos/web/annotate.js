@@ -8,10 +8,10 @@ const root = await new Promise((found) => {
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), paint = canvas.getContext("2d"), view = $("view"), stage = $("stage");
 const lanes = $("lanecanvas"), laneHeight = 20, labelWidth = 120;
-const memory = `annotate ${location.host}`;
+let memory = "";  // of this annotation: another one may be opened at the same address
 
 let state = null, frame = 0, selected = null, tool = "point", playing = false, busy = 0, zoomed = false, following = false;
-let masks = null, shown = -1, drag = null, zoom = null;
+let masks = null, shown = -1, drag = null, held = false, zoom = null;
 const pictures = new Map();
 
 // Talking to the server
@@ -62,7 +62,7 @@ function take(next) {
 
 // Strokes go piece by piece, in order, and stay in the browser's memory until the server has them.
 
-const pieces = JSON.parse(sessionStorage.getItem(`${memory} pieces`) || "[]");
+const pieces = [];
 let sending = false;
 const keepPieces = () => sessionStorage.setItem(`${memory} pieces`, JSON.stringify(pieces));
 
@@ -242,6 +242,7 @@ async function object() {
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 canvas.addEventListener("pointerdown", async (event) => {
   event.preventDefault();
+  held = true;
   if (document.activeElement && document.activeElement.blur) document.activeElement.blur();
   const [x, y] = at(event);
   if (event.button === 1) { drag = { kind: "pan", x: event.clientX - zoom.x, y: event.clientY - zoom.y }; canvas.setPointerCapture(event.pointerId); return; }
@@ -271,6 +272,7 @@ canvas.addEventListener("pointerdown", async (event) => {
       number: 0, sent: 0, radius: Number($("radius").value), erase: tool === "erase", path: [[x, y]] };
     if (selected === null) { const id = await object(); if (id === null) return; started.object = id; }
     drag = started;
+    if (!held) release();  // the button was let go while the server made the object: a dab
     draw();
   }
 });
@@ -282,6 +284,7 @@ canvas.addEventListener("pointermove", (event) => {
   draw();
 });
 async function release() {
+  held = false;
   const done = drag;
   if (!done) return;
   if (done.kind === "stroke") { cutPiece(true); drag = null; return; }
@@ -448,6 +451,8 @@ addEventListener("keydown", (event) => {
 });
 
 function begin() {
+  memory = `annotate ${location.host} ${state.folder}`;
+  pieces.push(...JSON.parse(sessionStorage.getItem(`${memory} pieces`) || "[]"));
   [canvas.width, canvas.height] = state.size;
   $("video").textContent = state.video;
   $("saved").textContent = `Tracker: ${state.base}. Saved as you go in ${state.folder}`;

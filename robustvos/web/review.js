@@ -6,7 +6,7 @@ const root = await new Promise((found) => {
 });
 const $ = (id) => document.getElementById(id);
 const film = $("film"), paint = film.getContext("2d");
-let state = null, token = null, frame = 0, playing = true, outlines = true, shownAt = 0, hiddenFor = 0, hiddenAt = 0, asked = null;
+let state = null, token = null, frame = 0, playing = true, outlines = true, shownAt = 0, hiddenFor = 0, hiddenAt = null, asked = null;
 let pictures = [], settingKeys = false, sending = false;
 
 const HINTS = {
@@ -34,7 +34,7 @@ function chosen() {
 
 function show(next) {
   token = next;
-  frame = 0; playing = true; shownAt = performance.now(); hiddenFor = 0;
+  frame = 0; playing = true; shownAt = performance.now(); hiddenFor = 0; hiddenAt = document.hidden ? shownAt : null;
   $("note").value = clip() && clip().verdict ? clip().verdict.note : "";
   loadPictures();
   draw();
@@ -123,7 +123,9 @@ addEventListener("keydown", async (event) => {
   if (name) { event.preventDefault(); actions()[name](); }
 });
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) hiddenAt = performance.now(); else hiddenFor += performance.now() - hiddenAt;
+  if (document.hidden) { hiddenAt = performance.now(); return; }
+  if (hiddenAt !== null) hiddenFor += performance.now() - hiddenAt;
+  hiddenAt = null;
 });
 $("filter").onchange = () => { $("filter").blur(); const list = chosen(); show(list.length ? list[0].token : null); };
 $("setkeys").onclick = () => { settingKeys = !settingKeys; asked = null; say(settingKeys ? "click a button, then press its new key" : ""); draw(); };

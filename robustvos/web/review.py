@@ -157,7 +157,7 @@ class ReviewPage:
         if unknown:
             raise UserError(f"there is no action {unknown[0]}")
         for name, key in body.items():
-            other = [n for n, k in wanted.items() if k == key and n != name]
+            other = [n for n, k in wanted.items() if k.lower() == str(key).lower() and n != name]
             if other:
                 raise UserError(f"this key is that of '{other[0]}' already")
         atomic_write_json(self._keys_path, wanted)

@@ -64,6 +64,7 @@ def test_routes_tell_no_control_from_a_clip_and_refuse_what_is_none(served):
     assert ask(f"clips/{token}/99.jpg")[0] == 404 and ask("clips/..%2f..%2fetc/0.jpg")[0] == 404
     assert ask("api/verdict", {"token": token, "decision": "fail", "reason": "ugly"})[0] == 400
     assert ask("api/verdict", {"token": token, "decision": "pass", "seconds": -1})[0] == 400
+    assert ask("api/keys", {"pass": "X"})[0] == 400  # the page does not tell capitals apart
     assert ask("api/keys", {"pass": "x"})[0] == 400 and ask("api/keys", {"explode": "e"})[0] == 400
     assert json.loads(ask("api/review")[1])["clips"][0]["verdict"] is None
 

@@ -95,6 +95,20 @@ def test_object_is_clicked_tracked_corrected_and_there_after_a_reload(served, ta
     assert tab.goto(url.partition("?")[0]).status == 403
     tab.goto(url)
     opened()
+    slow = lambda route: (tab.wait_for_timeout(300), route.continue_())  # noqa: E731
+    tab.route("**/api/edit/object", slow)
+    tab.keyboard.press("p")
+    tab.mouse.click(*at(100, 100))  # with the brush, before there is an object: a dab, and no more
+    until(lambda: (0, 1) in annotation.state.marks and annotation.ids(0).any())
+    dab = annotation.ids(0)
+    tab.mouse.move(*at(20, 20), steps=5)  # no button is down
+    tab.wait_for_timeout(500)
+    assert (annotation.ids(0) == dab).all()
+    tab.unroute("**/api/edit/object", slow)
+    while tab.locator("#objects li").count():
+        tab.keyboard.press("Control+z")
+        tab.wait_for_timeout(200)
+    tab.keyboard.press("c")
     tab.mouse.click(*at(50, 60))
     until(lambda: (0, 1) in annotation.state.marks)
     assert iou(annotation.ids(0) == 1, disc(0)) > 0.7
