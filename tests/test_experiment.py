@@ -88,7 +88,8 @@ def test_experiments_on_real_pixels_list_what_is_to_be_run(door, tmp_path):
     lines = answer.out.splitlines()
     assert len(lines) == len({job for plan in plans for job in plan.jobs})
     for line in lines:
-        assert "--sam2 small" in line and "--trainer.devices 1" in line
+        base = "--config configs/moga_small.yaml" if line.startswith("fit") else "--sam2 small"
+        assert base in line and "--trainer.devices 1" in line
         assert line.startswith("fit") or "callbacks.GateVariance" in line
 
 
@@ -216,7 +217,7 @@ def test_stopped_experiment_waits_for_its_command_and_goes_on_from_there(door, f
     command = [sys.executable, CLI, "experiment", experiment, "--scale", scale, "--only", "fit"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(list(map(str, command)), cwd=tmp_path, start_new_session=True, **pipes) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not list(tmp_path.rglob("last.ckpt")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
