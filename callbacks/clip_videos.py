@@ -58,8 +58,7 @@ class ClipVideos(VideoCallback):
 
     def on_known_video(self, trainer: L.Trainer, module: Any, video: Video, state: Any) -> None:
         """Count it: it was filmed before the test was stopped."""
-        if trainer.testing:
-            self._first.take(video)
+        self._first.take(video)
 
     def on_tracked_frame(
         self, trainer: L.Trainer, module: Any, video: Video, frame: Tensor, tracked: TrackedFrame

@@ -76,5 +76,5 @@ class Pasted(FootageData):
         """See :class:`datamodules.base.Data`; predict has the test clips."""
         assert isinstance(settings, HeldBackEvaluation)
         first = FIRST_HELD_BACK if split == "val" else 2 * FIRST_HELD_BACK
-        footage = self.held_back_footage() if set(settings.weights or ("cutouts",)) != {"shapes"} else self.footage()[1]
+        footage = self.held_back_footage() if settings.needs_footage else self.footage()[1]
         return HeldBackVideos(footage, self.recipe, settings, first)

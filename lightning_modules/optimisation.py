@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import lightning as L
 import torch
 from torch import nn
+
+from robustvos.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,21 @@ class Optimisation:
     layer_norm_factor: float = 1.0
     trunk_factor: float = 1.0
     parts_factor: float = 1.0
+
+
+def planned_steps(trainer: L.Trainer) -> int:
+    """Steps of the optimiser in a whole training.
+
+    Raises:
+        UserError: If nothing says how long it is.
+    """
+    steps = trainer.estimated_stepping_batches
+    if math.isinf(steps):
+        raise UserError(
+            "the learning rate falls over the whole training, whose length is not known: set --trainer.max_epochs or "
+            "--trainer.max_steps; --trainer.max_time may end it before"
+        )
+    return int(steps)
 
 
 def adamw_with_cosine(

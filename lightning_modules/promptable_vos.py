@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from lightning_modules.optimisation import adamw_with_cosine
+from lightning_modules.optimisation import adamw_with_cosine, planned_steps
 from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter, GatedAdapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
@@ -161,13 +160,7 @@ class PromptableVOS(L.LightningModule):
             raise UserError(
                 "nothing to train: this system is a frozen SAM 2; choose one with an adapter, e.g. --model moga"
             )
-        planned = self.trainer.estimated_stepping_batches
-        if math.isinf(planned):
-            raise UserError(
-                "the learning rate falls over the whole training, whose length is not known: set --trainer.max_epochs or "
-                "--trainer.max_steps; --trainer.max_time may end it before"
-            )
-        steps = int(planned)
+        steps = planned_steps(self.trainer)
         # That made the loaders before a resumed run knows where it stands; Lightning makes them again when it does.
         self.trainer.fit_loop._combined_loader = None
         layer_norms = [self.sam2.get_parameter(name) for name in layer_norm_parameters(self.sam2, "all")]

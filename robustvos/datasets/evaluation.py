@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robustvos.conditions import CLEAN
-from robustvos.corruptions import AnyLayers, Layers, needs_layers
+from robustvos.corruptions import AnyLayers, needs_layers
 from robustvos.datasets.corruption import check_conditions, check_layers, corrupted_video, strength
 from robustvos.datasets.prompts.prompting import describe_prompt, prompt_file_of, prompt_video
 from robustvos.datasets.select import check_patterns, is_wanted, patterns_of
@@ -137,7 +137,7 @@ class VideoSet(ABC):
         return prompt_video(video if max_frames is None else first_frames(video, max_frames), prompting)
 
     def layers(self, index: int, video: Video) -> AnyLayers | None:
-        """What is near and far in a video of :meth:`video`; None: not known."""
+        """What is near and far in as many frames as ``video``, of :meth:`prompted`, has; None: not known."""
         return None
 
     def seed_name(self, index: int) -> str:
@@ -227,8 +227,6 @@ class EvaluationVideos(Dataset[Video | UnreadVideo]):
         if self.videos.copies is not None:
             return replace(video, corruption=condition)
         layers = self.videos.layers(place, video) if needs_layers(condition) else None
-        if isinstance(layers, Layers):  # of the whole video; depth maps are read a frame at a time
-            layers = layers.first(len(video.frames))
         # Random numbers are drawn from the name that the video has in its own set.
         own = replace(video, name=self.videos.seed_name(place))
         corrupted = corrupted_video(own, condition, self.settings.severity, self.settings.preset, layers)

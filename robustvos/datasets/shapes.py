@@ -142,7 +142,7 @@ class ShapesVideos(VideoSet):
 
     def layers(self, index: int, video: Video) -> AnyLayers:
         """What is seen where, objects with and without ids."""
-        return layers_of(self._scene(index))
+        return layers_of(self._scene(index)).first(len(video.frames))
 
     def _scene(self, index: int) -> RenderedScene:
         return render_scene(self.spec, numpy_rng("shapes", 0, SPLITS[self.split] + index))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import glob
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from PIL import Image, ImageSequence
 from robustvos.errors import BadMask, DataNotFound
 from robustvos.external.placement import Placement
 from robustvos.external.recipe import Recipe
+from robustvos.files.arrays import UNREADABLE_ARRAYS
 from robustvos.files.naming import list_files, natural_key
 from robustvos.video.masks import read_binary_plane
 from robustvos.video.pictures import UNREADABLE, why_unreadable
@@ -167,7 +166,7 @@ def _npz(path: Path, recipe: Recipe, expected: int) -> list[np.ndarray]:
     try:
         content = np.load(path, allow_pickle=False)
         array = content if isinstance(content, np.ndarray) else content[content.files[0]]
-    except (OSError, ValueError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE_ARRAYS as error:
         raise BadMask(f"{path} is no array of masks ({error}); write it again") from error
     array = array.reshape(array.shape[-3:]) if array.ndim > 3 and array.size == np.prod(array.shape[-3:]) else array
     if array.ndim != 3:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from robustvos.errors import DataNotFound
+from robustvos.files.arrays import UNREADABLE_ARRAYS
 
 Box = tuple[int, int, int, int]
 
@@ -78,5 +77,5 @@ def read_native_masks(path: Path) -> dict[int, NativeMask]:
             return masks
     except FileNotFoundError as error:
         raise DataNotFound(f"{path} is missing; run the stage 'propagate' again") from error
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE_ARRAYS as error:
         raise DataNotFound(f"{path} cannot be read ({error}); run the stage 'propagate' again") from error

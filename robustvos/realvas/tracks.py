@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from robustvos.errors import DataNotFound
+from robustvos.files.arrays import UNREADABLE_ARRAYS
 
 CORRECTIONS = "corrections"
 
@@ -100,7 +99,7 @@ def _read(path: Path) -> Track:
             return Track(held["frames"], objects, regions, held["merged"], held["border"])
     except FileNotFoundError as error:
         raise DataNotFound(f"{path} is missing; run the stage 'discover' again") from error
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE_ARRAYS as error:
         raise DataNotFound(f"{path} cannot be read ({error}); run the stage 'discover' again") from error
 
 

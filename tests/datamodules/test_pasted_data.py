@@ -172,7 +172,7 @@ def test_nothing_held_back_is_said_with_what_to_do(root):
     for data in (Pasted(root, held_back_stills=0), Hidden(root, held_back_stills=0)):
         with pytest.raises(DataNotFound, match=r"no footage is held back.*--data.held_back \["):
             data.test_dataloader()
-    shapes = HeldBackEvaluation(limit=1, frames=2, size=48, weights={"shapes": 1.0})
+    shapes = HeldBackEvaluation(limit=1, frames=2, size=48, weights={"shapes": 1.0, "videos": 0.0})
     assert len(list(Pasted(root, held_back_stills=0, test=shapes).test_dataloader())) == 1
     assert "no video three to hold back" in str(Pasted.describe_missing({"root": root, "held_back": ["three"]}))
 

@@ -46,6 +46,16 @@ class HeldBackEvaluation(Evaluation):
         if not 1 <= self.fewest <= self.objects:
             raise UserError(f"fewest is {self.fewest}; give 1 to objects, which is {self.objects}")
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of each kind."""
+        return self.weights or {"cutouts": 1.0}
+
+    @property
+    def needs_footage(self) -> bool:
+        """Drawn shapes alone need none."""
+        return any(share for kind, share in self.shares.items() if kind != "shapes")
+
     def facts(self, protocol: Protocol) -> dict[str, str]:
         """See :meth:`robustvos.datasets.evaluation.Evaluation.facts`."""
         facts = super().facts(protocol)
@@ -66,8 +76,7 @@ class HeldBackVideos(NumberedVideos[PastedClip]):
     """
 
     def __init__(self, footage: Collection, recipe: Recipe, settings: HeldBackEvaluation, first: int) -> None:
-        weights = settings.weights or {"cutouts": 1.0}
-        recipe = replace(recipe, weights=weights, min_objects=settings.fewest, max_objects=settings.objects)
+        recipe = replace(recipe, weights=settings.shares, min_objects=settings.fewest, max_objects=settings.objects)
         count = settings.limit or 0
         super().__init__(MixedClips(footage, recipe, settings.frames, settings.size, first, count, seed=0), "pasted")
 

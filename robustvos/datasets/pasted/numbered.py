@@ -99,7 +99,7 @@ class NumberedVideos(VideoSet, Generic[M]):
 
     def layers(self, index: int, video: Video) -> Layers:
         """What is seen where: what was laid on, from the lowest to the topmost."""
-        return self.made(index).layers
+        return self.made(index).layers.first(len(video.frames))
 
     def made(self, index: int) -> M:
         """Clip ``index`` and what is known of it."""
