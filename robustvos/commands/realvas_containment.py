@@ -70,9 +70,9 @@ def validate_containment(
     done: dict[str, Validation] = {}
     refused: dict[str, NotContained] = {}
     tracked = None if masks and container_masks else region_source(tracker, device)
-    for group in group_prompts(read_prompt_lines(prompts)):
-        path = group.video or video
-        if not path.exists():
+    for group in group_prompts(read_prompt_lines(prompts), video):
+        path = group.video
+        if path is None or not path.exists():
             raise DataNotFound(f"video {path} of {prompts} does not exist; paths are relative to the prompt file")
         frames, name = open_frames(path), f"{path.stem}.o{group.object_id}"
         sources = ValidationSources(

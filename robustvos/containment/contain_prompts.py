@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,20 +53,25 @@ class ContainPrompts:
         return next((line.frame for line in self.objects if line.frame > rest), None)
 
 
-def group_prompts(lines: Iterable[PromptLine]) -> tuple[ContainPrompts, ...]:
+def group_prompts(lines: Iterable[PromptLine], only: Path | None = None) -> tuple[ContainPrompts, ...]:
     """One group a video and object, in order of video and object.
+
+    Args:
+        lines: Of one or more prompt files.
+        only: The video that lines mean which name none; those that name it belong to the same groups.
 
     Raises:
         BadPrompt: If an object or its container is missing, or lines of one object disagree.
     """
     groups: dict[tuple[str, int], list[PromptLine]] = {}
     for line in lines:
-        groups.setdefault((str(line.video or ""), line.object_id), []).append(line)
-    return tuple(_group(groups[key]) for key in sorted(groups))
+        video = line.video or only
+        groups.setdefault((os.path.abspath(video) if video else "", line.object_id), []).append(line)
+    return tuple(_group(Path(video) if video else None, groups[video, number]) for video, number in sorted(groups))
 
 
-def _group(lines: Sequence[PromptLine]) -> ContainPrompts:
-    where = f"object {lines[0].object_id}" + (f" of {lines[0].video}" if lines[0].video else "")
+def _group(video: Path | None, lines: Sequence[PromptLine]) -> ContainPrompts:
+    where = f"object {lines[0].object_id}" + (f" of {video}" if video else "")
     marks = {role: _by_frame(lines, role) for role in ("object", "container", "carrier")}
     if not marks["object"]:
         raise BadPrompt(
@@ -75,7 +81,7 @@ def _group(lines: Sequence[PromptLine]) -> ContainPrompts:
         raise BadPrompt(f'{where} has no container: add a line with "role": "container" and a mask, box or points')
     removed = [line.frame for line in lines if line.remove]
     return ContainPrompts(
-        lines[0].video,
+        video,
         lines[0].object_id,
         marks["object"],
         marks["container"] or marks["carrier"],

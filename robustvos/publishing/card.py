@@ -111,23 +111,37 @@ def read_licences(root: str | os.PathLike[str], keys: Sequence[str]) -> list[Sou
             ) from error
     if not isinstance(said, dict):
         raise UserError(f"{path} must map sources to licences, e.g. street: cc-by-4.0")
-    known = read_sources(root)
+    known = {*read_sources(root), *keys}
     strange = sorted(str(key) for key in said if key not in known)
     if strange:
-        raise UserError(f"{path} names {', '.join(strange)}; the sources are {', '.join(known)}")
+        raise UserError(f"{path} names {', '.join(strange)}; the sources are {', '.join(sorted(known))}")
     return [_licence(key, said.get(key)) for key in keys]
 
 
 def used_sources(root: str | os.PathLike[str], clips: Sequence[Result]) -> list[str]:
-    """Keys of the sources that clips are made of; all of the run's where a clip does not say."""
+    """Keys of the sources that clips are made of; all of the run's where a clip does not say.
+
+    What prompts alone name is no source of the run: the video's name stands for it.
+    """
     known: Mapping[str, Source] = read_sources(root)
     found: set[str] = set()
     for clip in clips:
-        tracks = [str(clip.figures[name]) for name in ("object", "occluder") if name in clip.figures]
-        tracks += clip.figures.get("occluders", [])
-        of = {key for key in known for track in tracks if track == key or track.startswith(f"{key}.")}
+        of = _contained_in(clip, known) if "digest" in clip.figures else _composed_of(clip, known)
         found |= of or set(known)
     return sorted(found)
+
+
+def _contained_in(clip: Result, known: Mapping[str, Source]) -> set[str]:
+    """The video of a contained clip, by its content: other videos may have its name."""
+    same = {key for key, source in known.items() if source.digest == clip.figures["digest"]}
+    return same or {str(clip.figures["object"]).rpartition(".")[0]}
+
+
+def _composed_of(clip: Result, known: Mapping[str, Source]) -> set[str]:
+    """The videos of a composite, by the keys of its tracks."""
+    tracks = [str(clip.figures[name]) for name in ("object", "occluder") if name in clip.figures]
+    tracks += clip.figures.get("occluders", [])
+    return {key for key in known for track in tracks if track == key or track.startswith(f"{key}.")}
 
 
 def write_card(folder: Path, root: Path, about: About, clips: Sequence[Result], left: tuple[int, int]) -> None:

@@ -78,7 +78,7 @@ class Contain:
     settings: ContainSettings = field(default_factory=ContainSettings)
     regions: Callable[[], RegionSource] = FlowRegions
     name = CONTAIN
-    version = 3
+    version = 4
     unit = "clip"
 
     def items(self, inputs: Mapping[str, StageResults]) -> Iterable[Item]:
@@ -101,7 +101,7 @@ class Contain:
         frames = open_frames(path)
         points = plugin("points", self.settings.points)
         sources = ContainSources(self.regions(), self.settings.masks, self.settings.limits, points)
-        shared = {"category": prompts.category, "video": path.name, "object": item.key}
+        shared = {"category": prompts.category, "video": path.name, "object": item.key, "digest": item.inputs["video"]}
         try:
             found = contain_clip(frames, prompts, sources)
         except NotContained as error:
@@ -117,15 +117,14 @@ class Contain:
     def _groups(self) -> dict[str, tuple[Path, ContainPrompts]]:
         """Path and prompts of each item, by key."""
         found: dict[str, tuple[Path, ContainPrompts]] = {}
-        named = ", ".join(map(str, self.prompts))
-        for group in group_prompts(line for path in self.prompts for line in read_prompt_lines(path)):
-            path = group.video or self.video
+        for group in group_prompts((line for path in self.prompts for line in read_prompt_lines(path)), self.video):
+            path, named = group.video, ", ".join(map(str, self.prompts))
             if path is None:
                 raise BadPrompt(f'{named} names no video for object {group.object_id}; add "video", or give one VIDEO')
             if not path.exists():
                 raise DataNotFound(f"video {path} of {named} does not exist; paths are relative to the prompt file")
             key = f"{safe_key(path.name if path.is_dir() else path.stem)}.o{group.object_id}"
-            if key in found and found[key][0] != path:
+            if key in found:
                 key = f"{key}-{content_digest(path)[:8]}"
             found[key] = (path, group)
         return found

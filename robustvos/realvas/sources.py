@@ -105,10 +105,13 @@ def content_digest(path: Path) -> str:
 def safe_key(name: str) -> str:
     """A name as part of file names: letters and digits of any script, ``-``, ``_``; no dot, which separates parts of keys.
 
+    At most 60 bytes, since keys are made of several and file systems count bytes.
+
     >>> safe_key("Straße 5 (neu).final")
     'Straße_5_neu_final'
     """
-    return re.sub(r"[^\w-]+", "_", name).strip("_")[:60] or "video"
+    name = re.sub(r"[^\w-]+", "_", name).strip("_")
+    return name.encode()[:60].decode(errors="ignore").strip("_") or "video"
 
 
 def _free_key(path: Path, digest: str, known: Mapping[str, Source]) -> str:

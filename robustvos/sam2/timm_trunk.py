@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from robustvos.errors import UnknownName, UserError
+from robustvos.sam2.folded_norms import fold_norms
 
 TIMM_PREFIX = "timm:"
 _STRIDES = [4, 8, 16, 32]
@@ -23,7 +24,7 @@ class TimmTrunk(nn.Module):
         image_size: Side ``S`` of the input; needed by those backbones, Swin for one, that are built for one size.
         pretrained: Fetch timm's ImageNet weights.
         fixed_norms: Batch norms keep their statistics in training too, as they must where a batch is a few clips of
-            similar frames.
+            similar frames. In timm's EfficientNet family, MobileNets among it, they are then folded into the convolutions.
 
     Attributes:
         name: As given.
@@ -39,6 +40,8 @@ class TimmTrunk(nn.Module):
         super().__init__()
         self.name, self.image_size, self.fixed_norms = name, image_size, fixed_norms
         self.body = _pyramid(name, image_size, pretrained).to(memory_format=torch.channels_last)
+        if fixed_norms and type(self.body).__name__ == "EfficientNetFeatures":
+            fold_norms(self.body)
         self.channel_list = self.body.feature_info.channels()[::-1]
         self.has_channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
 

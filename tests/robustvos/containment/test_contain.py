@@ -20,7 +20,9 @@ from robustvos.containment.mask_warp import overlap
 from robustvos.containment.region_tracking import FlowRegions, GivenRegions
 from robustvos.errors import BadMask, BadPrompt, DataNotFound
 from robustvos.files.stage_runner import run_stage
+from robustvos.publishing.card import used_sources
 from robustvos.realvas.contain import REASONS, Contain
+from robustvos.realvas.sources import add_sources
 from robustvos.scenes.carried import CarriedClip, CarriedSpec, render_carried_clip
 from robustvos.scenes.posed import printed_texture
 from robustvos.video.masks import write_binary_mask, write_indexed_mask
@@ -285,6 +287,8 @@ def test_prompts_of_several_objects_are_grouped_and_their_faults_named(tmp_path)
         group_prompts(lines[:1])
     with pytest.raises(BadPrompt, match="disagree about rest_frame: 12, 13"):
         group_prompts([*lines[1:3], replace(lines[2], frame=10, rest_frame=13)])
+    (whole,) = group_prompts([lines[1], replace(lines[2], video=None)], tmp_path / "a.mp4")  # one names it, one means it
+    assert (whole.video, whole.containers[0].frame) == (tmp_path / "a.mp4", 9)
 
 
 def written_video(folder: Path, frames: np.ndarray, name: str = "a.mp4") -> Path:
@@ -317,6 +321,11 @@ def test_stage_writes_native_clips_and_counts_what_it_leaves_out(tmp_path):
     native = read_native_clip(kept["a.o1"].folder)
     assert native.category == "surface" and len(native.frames) == kept["a.o1"].figures["frames"] == 30
     assert kept["a.o1"].figures["camera"] in ("static", "moving", "undecided")
+    assert used_sources(tmp_path / "run", done.kept) == ["a"]  # named by prompts alone
+    (tmp_path / "other").mkdir()
+    namesake = written_video(tmp_path / "other", clip.clip.frames[::-1].copy())
+    other, same = add_sources(tmp_path / "run", [namesake, tmp_path / "a.mp4"])
+    assert other.key == "a" and used_sources(tmp_path / "run", done.kept) == [same.key] != [other.key]
     assert len(native.details["confidence"]) == 30 and native.details["containment"]["stop"] is None
     assert native.amodal is not None
     ious = [overlap(native.amodal[t][0].numpy(), clip.clip.amodal[t, 0]) for t in range(12, 30)]
