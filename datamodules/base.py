@@ -22,6 +22,7 @@ from robustvos.datasets.resumable import ResumableLoader
 from robustvos.datasets.set_size import SetSize, size_of_videos
 from robustvos.errors import DataNotFound, UserError
 from robustvos.evaluation.protocol import DatasetFacts, Protocol, protocol_for
+from robustvos.workers import begin_loading
 
 Split = Literal["val", "test", "predict"]
 _LOOKING = ("prepare_data", "setup", "train_dataloader", "video_set")  # where a dataset looks at its files
@@ -105,7 +106,7 @@ class Data(L.LightningDataModule):
         Args:
             clips: What to load.
             clips_per_batch: Number of clips in a batch.
-            options: Of the loader: a sampler, what a worker begins with.
+            options: Of the loader, e.g. a sampler.
         """
         if self.workers:
             cv2.setNumThreads(1)  # a worker that is forked while OpenCV has threads may wait for them forever
@@ -114,6 +115,7 @@ class Data(L.LightningDataModule):
             batch_size=clips_per_batch,
             collate_fn=collate_clips,
             num_workers=self.workers,
+            worker_init_fn=begin_loading if self.workers else None,
             pin_memory=torch.cuda.is_available(),
             **options,
         )

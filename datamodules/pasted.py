@@ -18,7 +18,6 @@ from robustvos.datasets.pasted import (
     TrainingSchedule,
 )
 from robustvos.evaluation.protocol import DatasetFacts
-from robustvos.workers import begin_loading
 
 
 class Pasted(FootageData):
@@ -70,7 +69,7 @@ class Pasted(FootageData):
             epoch.first_of(count, FIRST_HELD_BACK),
         )
         clips = MixedClips(self.footage()[0], self.recipe, frames, side, first, count, self.seed, train.corruption)
-        return self.clip_loader(clips, batch, worker_init_fn=begin_loading if self.workers else None)
+        return self.clip_loader(clips, batch)
 
     def video_set(self, split: Split, settings: Evaluation) -> VideoSet:
         """See :class:`datamodules.base.Data`; predict has the test clips."""

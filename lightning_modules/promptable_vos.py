@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lightning_modules.optimisation import adamw_with_cosine, planned_steps
+from lightning_modules.precision import slow_precision
 from lightning_modules.recipe import Recipe
 from robustvos.adapters import Adapter, GatedAdapter
 from robustvos.adapters.layer_norms import layer_norm_parameters
@@ -210,6 +211,8 @@ class PromptableVOS(L.LightningModule):
         self.train()
         trained, total = (sum(p.numel() for p in ps) for ps in (self.trained_parameters(), self.parameters()))
         self._announce(f"train {trained:,} of {total:,} parameters")
+        if slow := slow_precision(self.trainer):
+            self.print(slow)
 
     def on_train_start(self) -> None:
         """Say how much a step of the optimiser sees, of all processes together."""

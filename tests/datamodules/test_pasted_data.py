@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
+import signal
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +22,7 @@ from datamodules.pasted import Pasted
 from robustvos.datasets.corruption import Corruption
 from robustvos.datasets.pasted import HeldBackEvaluation, Movement, Recipe, TrainingSchedule
 from robustvos.errors import DataNotFound, UserError
+from robustvos.termination import SIGNALS
 
 TRAIN = TrainingSchedule(frames=2, clips_per_batch=2, batches=3, size=32)
 TINY = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.limit_train_batches=2"]
@@ -55,6 +59,18 @@ def test_workers_make_the_same_clips(root):
     for a, b in zip(alone.train_dataloader(), shared.train_dataloader(), strict=True):
         assert torch.equal(a.frames, b.frames)
         assert a.names == b.names
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, *SIGNALS])
+def test_workers_serve_a_step_that_a_signal_lets_end(root, sent):
+    """Clusters and terminals signal a whole group of processes: that of a training saves before its workers end."""
+    expected = list(Pasted(root, train=TRAIN).train_dataloader())
+    batches = iter(Pasted(root, train=TRAIN, workers=1).train_dataloader())
+    found = [next(batches)]
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, sent)
+    found += batches
+    assert all(torch.equal(a.frames, b.frames) for a, b in zip(found, expected, strict=True))
 
 
 def test_held_back_videos_are_for_evaluation_alone(root):

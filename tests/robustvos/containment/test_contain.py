@@ -287,7 +287,8 @@ def test_prompts_of_several_objects_are_grouped_and_their_faults_named(tmp_path)
         group_prompts(lines[:1])
     with pytest.raises(BadPrompt, match="disagree about rest_frame: 12, 13"):
         group_prompts([*lines[1:3], replace(lines[2], frame=10, rest_frame=13)])
-    (whole,) = group_prompts([lines[1], replace(lines[2], video=None)], tmp_path / "a.mp4")  # one names it, one means it
+    one_names_it_one_means_it = [lines[1], replace(lines[2], video=None)]
+    (whole,) = group_prompts(one_names_it_one_means_it, tmp_path / "a.mp4")
     assert (whole.video, whole.containers[0].frame) == (tmp_path / "a.mp4", 9)
 
 
