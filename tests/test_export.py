@@ -156,6 +156,21 @@ def test_slips_with_formats_are_one_line(door, trained, release, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {release.name}
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--push=me/mine", "--half"], "--push takes no --half"),
+        (["--push=me/mine", "--out=x.safetensors"], "--push takes no --out x.safetensors"),
+        (["--push=me/mine", "--onnx"], "--push takes no --onnx"),
+        (["--onnx", "--out=graphs", "--base"], "--onnx takes no --base"),
+        (["--onnx", "--out=graphs", "--format=release"], "--onnx takes no --format release"),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused(door, options, said):
+    answer = door("export", "--model", "moga", *options)
+    assert answer.code == 2 and said in answer.error
+
+
 def test_card_says_what_the_weights_are_and_how_they_came_about(door, trained, base_state, tmp_path):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     assert door("export", checkpoint, "--out", "nano_moga.safetensors").code == 0

@@ -66,7 +66,9 @@ def export(
     )
     from robustvos.systems.loading import load_system
 
+    of_files = {"--base": base, "--half": half, f"--format {format}": format != "safetensors"}
     if push is not None:
+        _refuse("--push", of_files | {"--onnx": onnx, f"--out {out}": out is not None})
         push_system(load_system(model, sam2=sam2, checkpoint=ckpt, settings=settings), push, licence, ckpt)
         return
     if out is None:
@@ -74,6 +76,7 @@ def export(
             "nothing to write to: give --out FILE.safetensors, with --onnx --out FOLDER, or --push OWNER/NAME"
         )
     if onnx:
+        _refuse("--onnx", of_files)
         export_graphs(load_system(model, sam2=sam2, checkpoint=ckpt, settings=settings), out, ckpt)
         return
     if ckpt is None:
@@ -99,3 +102,10 @@ def export(
         named = ["--model", model if isinstance(model, str) else use[2]]
         named += ["--sam2", sam2 if isinstance(sam2, str) else use[4]]
     print(printable(next_command(use[0], *named, use[-1], out)))
+
+
+def _refuse(kind: str, others: Mapping[str, bool]) -> None:
+    """Refuse settings that would be ignored."""
+    given = [setting for setting, is_given in others.items() if is_given]
+    if given:
+        raise UserError(f"{kind} takes no {given[0]}; leave one of them out")

@@ -80,7 +80,7 @@ class Align:
         """See :class:`robustvos.files.stage.Stage`."""
         first, second = item.inputs["first"], item.inputs["second"]
         shots = read_shots(self.root)
-        problem = differing_views(shots[first], shots[second])
+        problem = differing_views(shots[first], shots[second], sample_rate(self.root))
         if problem is not None:
             return [Rejection("not one view", {"first": first, "second": second, **problem})]
         step, held = sample_step(self.root, first), sorted(item.inputs["tracks"])
@@ -152,11 +152,23 @@ def shot_of_track(key: str) -> str:
 
 def sample_step(root: Path, shot: str) -> int:
     """Frames from one sample of ``discover`` to the next."""
+    return step_at(read_shots(root)[shot].fps, sample_rate(root))
+
+
+def sample_rate(root: Path) -> float:
+    """Samples a second that ``discover`` took."""
     from robustvos.files.stage import open_results
 
-    fps = read_shots(root)[shot].fps
-    step: int = max(1, round(fps / open_results(root, DISCOVER, complete=False).settings["fps"]))
-    return step
+    return float(open_results(root, DISCOVER, complete=False).settings["fps"])
+
+
+def step_at(fps: float, rate: float) -> int:
+    """Frames from one sample to the next, at ``rate`` samples a second of a video.
+
+    >>> step_at(24.3, 7), step_at(24.7, 7)
+    (3, 4)
+    """
+    return max(1, round(fps / rate))
 
 
 def on_grid(track: Track, step: int, name: str = "objects") -> np.ndarray:
@@ -186,8 +198,14 @@ _SAME_VIEW_PX = 1.5
 _SAME_LIGHT = 0.15
 
 
-def differing_views(first: Shot, second: Shot) -> dict[str, object] | None:
-    """Why two shots cannot be put together: their sizes, places or light; None if they can."""
+def differing_views(first: Shot, second: Shot, rate: float) -> dict[str, object] | None:
+    """Why two shots cannot be put together: their sizes, frame rates, places or light; None if they can.
+
+    Args:
+        first: A shot.
+        second: Another.
+        rate: Samples a second that both were searched at: the same frames from one to the next, or they do not meet.
+    """
     if first.key == second.key:
         return None
     from robustvos.realvas.clean_plate import exposure_gain
@@ -195,7 +213,7 @@ def differing_views(first: Shot, second: Shot) -> dict[str, object] | None:
 
     if first.size != second.size:
         return {"sizes": [list(first.size), list(second.size)]}
-    if abs(first.fps - second.fps) > 0.02 * first.fps:
+    if abs(first.fps - second.fps) > 0.02 * first.fps or step_at(first.fps, rate) != step_at(second.fps, rate):
         return {"fps": [first.fps, second.fps]}
     _, share, moved = Registration(first.small_plate).similarity(second.small_plate)
     gain = exposure_gain(second.small_plate, first.small_plate)

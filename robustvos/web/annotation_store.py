@@ -33,6 +33,7 @@ class FolderStore:
 
     def __init__(self, folder: Path, frames: Frames) -> None:
         self.folder, self.frames = folder, frames
+        self._drawn: dict[Path, int] = {}  # checksums of the masks of prompts, as this session wrote them
 
     def save(self, before: State | None, now: State) -> None:
         """Write what differs; see :class:`robustvos.web.annotation.Store`."""
@@ -41,7 +42,7 @@ class FolderStore:
         changed = {frame for frame in every if past.planes.get(frame) is not now.planes.get(frame)}
         for frame in changed:
             self._write_plane(frame, now.planes.get(frame))
-        painted = any(mark.painted and frame in changed for (frame, _), mark in now.marks.items())
+        painted = any(_is_mask(mark) and frame in changed for (frame, _), mark in now.marks.items())
         if painted or past.marks != now.marks or before is None:
             self._write_prompts(now)
         if past.sureness is not now.sureness or past.marks != now.marks or past.names != now.names or before is None:
@@ -103,14 +104,17 @@ class FolderStore:
         lines = []
         for (frame, object_id), mark in sorted(state.marks.items(), key=lambda item: item[0]):
             mask = None
-            if mark.painted:
+            if _is_mask(mark):
                 plane = state.planes.get(frame)
                 drawn = None if plane is None else plane.array == object_id
                 if drawn is None or not drawn.any():  # the eraser took all of it
                     continue
                 mask = self.folder / PAINTED / f"{frame:05d}_{object_id}.png"
-                write_binary_mask(torch.from_numpy(drawn), mask)
-            points, box = ((), None) if mark.painted else (mark.points, mark.box)
+                checksum = zlib.crc32(np.packbits(drawn).tobytes())
+                if self._drawn.get(mask) != checksum or not mask.exists():
+                    write_binary_mask(torch.from_numpy(drawn), mask)
+                    self._drawn[mask] = checksum
+            points, box = ((), None) if mask is not None else (mark.points, mark.box)
             lines.append(PromptLine(frame, object_id, self.frames.path, points, box, mask))
         write_prompt_lines(lines, self.folder / PROMPTS)
 
@@ -127,6 +131,11 @@ class FolderStore:
                 write_binary_mask(torch.from_numpy(mark.base.array > 0), path)
             value["base"] = name
         return value
+
+
+def _is_mask(mark: Mark) -> bool:
+    """Whether a mark stands for the mask that is there: painted, or a mask that clicks correct."""
+    return mark.painted or mark.base is not None
 
 
 def _read_mark(value: Mapping[str, Any], folder: Path) -> tuple[Place, Mark]:

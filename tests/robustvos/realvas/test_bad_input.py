@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from robustvos.errors import BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.files.stage import open_results
 from robustvos.files.stage_runner import Shard
 from robustvos.realvas.contain import REASONS as CONTAINED
+from robustvos.realvas.align import differing_views
 from robustvos.realvas.discover import DiscoverSettings
 from robustvos.realvas.explain import explain
 from robustvos.realvas.funnel import read_funnel
@@ -174,6 +176,7 @@ def test_sources_are_known_by_their_content(tmp_path):
     assert first.key == "my_video" == third.key and second.key.startswith("my_video-")
     assert list(read_sources(tmp_path / "run")) == sorted({first.key, second.key})
     assert "." not in safe_key("a.b/c d") and safe_key("...") == "video"
+    assert len(safe_key("прогулка " * 20).encode()) <= 60  # file systems count bytes, and some keys are four of these
 
 
 def test_a_video_that_was_changed_counts_as_it_is_now(tmp_path):
@@ -184,6 +187,11 @@ def test_a_video_that_was_changed_counts_as_it_is_now(tmp_path):
     (after,) = add_sources(tmp_path / "run", [video])
     assert list(read_sources(tmp_path / "run").values()) == [after]
     assert after.key == before.key and after.digest != before.digest
+
+
+def test_recordings_whose_samples_do_not_meet_are_not_put_together():
+    first, second = (SimpleNamespace(key=key, size=(20, 30), fps=fps) for key, fps in (("a", 24.3), ("b", 24.7)))
+    assert differing_views(first, second, rate=7) == {"fps": [24.3, 24.7]}
 
 
 def test_what_is_said_of_a_folder_is_said_of_each_video_in_it(tmp_path):

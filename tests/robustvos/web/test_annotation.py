@@ -289,6 +289,15 @@ def test_correcting_click_starts_from_the_mask_that_is_there(opened, frames, sys
     assert ((mark.base.array > 0) == DISC).all()
     assert same(store.load(), annotation.state)
     assert ((store.load().marks[1, 1].base.array > 0) == DISC).all()
+    (line,) = read_prompt_lines(
+        store.folder / "prompts.jsonl"
+    )  # the mask as corrected: a click alone would not make it
+    assert (line.as_prompt(frames.size).mask.numpy() == (annotation.ids(1) == 1)).all()
+    (drawn,) = (store.folder / "painted").glob("00001_1.png")
+    before = drawn.stat().st_mtime_ns
+    annotation.add_object()
+    annotation.set_mask(2, 2, DISC, Mark(painted=True))
+    assert drawn.stat().st_mtime_ns == before  # only what changed is written
 
 
 def test_edit_ends_a_run_first_and_a_slow_one_does_not_hang(opened, frames, system):
