@@ -24,7 +24,7 @@ class FoldingConv(nn.Conv2d):
         shift = norm.bias - mean * scale
         if self.bias is not None:
             shift = shift + self.bias * scale
-        return self._conv_forward(input, self.weight * scale.reshape(-1, 1, 1, 1), shift)
+        return cast(Tensor, self._conv_forward(input, self.weight * scale.reshape(-1, 1, 1, 1), shift))
 
 
 class FoldedNorm(nn.BatchNorm2d):

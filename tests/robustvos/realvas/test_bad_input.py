@@ -16,8 +16,8 @@ from robustvos.commands.realvas import main
 from robustvos.errors import BadVideo, DataNotFound, UnknownName, UserError
 from robustvos.files.stage import open_results
 from robustvos.files.stage_runner import Shard
-from robustvos.realvas.contain import REASONS as CONTAINED
 from robustvos.realvas.align import differing_views
+from robustvos.realvas.contain import REASONS as CONTAINED
 from robustvos.realvas.discover import DiscoverSettings
 from robustvos.realvas.explain import explain
 from robustvos.realvas.funnel import read_funnel
