@@ -40,7 +40,7 @@ demo-all: demo ## the same with LayerNorm tuning and LoRA, trained alike
 	$(RUN) report $(DEMO) --out $(DEMO)/report --title "robustvos demo"
 
 test: setup lint ## lint, type-check, run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --durations=30
 
 LOWEST := .venv-lowest
 

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from robustvos.errors import UnknownName, UserError
 from robustvos.sam2.checkpoints import find_checkpoint, load_checkpoint
-from robustvos.sam2.config import VARIANTS, PromptSampling, Sam2Config
+from robustvos.sam2.config import VARIANTS, PromptSampling, Sam2Config, Variant
+from robustvos.sam2.postprocessing import UPSAMPLING
 from robustvos.sam2.preprocess import RESIZING
 from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
 from robustvos.sam2.trunk_weights import load_trunk_weights
@@ -47,22 +48,28 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
     load_checkpoint(model, config)
     load_trunk_weights(model, config)
     setattr(model, RESIZING, config.resize)
+    setattr(model, UPSAMPLING, config.upsampling or _variant(config).upsampling)
     return model.eval()
 
 
 def architecture(config: Sam2Config) -> DictConfig:
     """The hydra node of the model that ``config`` asks for, at its image size; raises as :func:`build_sam2` does."""
-    is_timm = config.variant.startswith(TIMM_PREFIX)
-    if not is_timm and config.variant not in VARIANTS:
-        raise UnknownName.of("SAM 2 variant", config.variant, [*VARIANTS, f"{TIMM_PREFIX}NAME"])
-    variant = VARIANTS["sam2.1_hiera_t" if is_timm else config.variant]
+    variant = _variant(config)
     node = OmegaConf.merge(_read_yaml(variant.config), dict(variant.settings))
     assert isinstance(node, DictConfig)
     if config.image_size is not None:
         _set_image_size(node, config.image_size)
-    if is_timm:
+    if config.variant.startswith(TIMM_PREFIX):
         use_timm_trunk(node, config.variant)
     return node
+
+
+def _variant(config: Sam2Config) -> Variant:
+    """What is known of a variant; of timm trunks, what is known of the memory and decoder around them."""
+    is_timm = config.variant.startswith(TIMM_PREFIX)
+    if not is_timm and config.variant not in VARIANTS:
+        raise UnknownName.of("SAM 2 variant", config.variant, [*VARIANTS, f"{TIMM_PREFIX}NAME"])
+    return VARIANTS["sam2.1_hiera_t" if is_timm else config.variant]
 
 
 def instantiate(node: DictConfig, sampling: PromptSampling) -> Any:

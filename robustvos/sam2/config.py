@@ -12,6 +12,9 @@ PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
 _META = "https://dl.fbaipublicfiles.com/segment_anything_2"
 
 
+Upsampling = Literal["bilinear", "guided"]
+
+
 @dataclass(frozen=True)
 class Variant:
     """One architecture and its published weights.
@@ -23,6 +26,7 @@ class Variant:
         hub_id: Its Hugging Face repository.
         megabytes: Size of the file.
         settings: Of the model node, where they differ from the YAML's.
+        upsampling: Where :class:`Sam2Config` does not say.
     """
 
     config: str
@@ -31,6 +35,7 @@ class Variant:
     hub_id: str | None = None
     megabytes: int = 0
     settings: tuple[tuple[str, bool], ...] = ()
+    upsampling: Upsampling = "bilinear"
 
 
 def _official(version: str, letter: str, word: str, folder: str, megabytes: int) -> Variant:
@@ -51,7 +56,7 @@ _BASE_PLUS = _official("sam2", "b+", "base_plus", "072824", 324)
 
 VARIANTS: dict[str, Variant] = {
     "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
-    "small": Variant(config="small.yaml", weights="small.safetensors"),
+    "small": Variant(config="small.yaml", weights="small.safetensors", upsampling="guided"),
     **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
     "sam2_hiera_b+_tpos": replace(_BASE_PLUS, settings=_POINTER_TIMES),  # as the public MoGA code has it
     **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
@@ -73,6 +78,8 @@ class Sam2Config:
             fetches), or a file (:mod:`robustvos.sam2.trunk_weights`). None: random too.
         resize: How tracked frames come to that square, see :func:`robustvos.sam2.preprocess.preprocess`: ``official`` gives the
             logits that SAM 2's own predictor gives from the same files.
+        upsampling: How masks come from the decoder's grid to the frame: ``bilinear``, as SAM 2 has it, or ``guided``, along
+            the frame's edges (:func:`robustvos.sam2.postprocessing.follow_edges`). None: the variant's own.
     """
 
     variant: str = "nano"
@@ -80,6 +87,7 @@ class Sam2Config:
     image_size: int | None = None
     trunk_weights: str | None = None
     resize: Literal["fast", "official"] = "fast"
+    upsampling: Upsampling | None = None
 
 
 @dataclass(frozen=True)

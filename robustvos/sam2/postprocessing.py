@@ -1,4 +1,4 @@
-"""What is made of mask logits: overlaps resolved, and the extras that SAM 2's video predictor has on by default."""
+"""What is made of mask logits: edges of the frame followed, overlaps resolved, and the extras of SAM 2's video predictor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
+from kornia.filters import guided_blur
 from torch import Tensor
 
 PREDICTOR_HOLE_AREA = 8
@@ -19,6 +21,15 @@ _EXTRAS = {
     "dynamic_multimask_stability_delta": 0.05,
     "dynamic_multimask_stability_thresh": 0.98,
 }
+
+
+UPSAMPLING = "upsampling"
+"""Attribute of a model: how its masks come to the frame's size, see :class:`robustvos.sam2.config.Sam2Config`."""
+_SOFTNESS = 0.5  # of logits, as the filter sees them
+_ROWS = 96  # of the grid that the filter is computed on
+_BOX = 7  # cells of it
+_MARGIN = 8  # cells around a mask that are looked at
+_SMOOTHNESS = 1e-4  # variance of grey levels, of 0 to 1, that counts as an edge
 
 
 @contextmanager
@@ -58,6 +69,52 @@ def fill_holes(logits: Tensor, max_area: int) -> Tensor:
     background = (logits[:, 0] <= 0).cpu().numpy().astype(np.uint8)
     holes = np.stack([_small_regions(region, max_area) for region in background])
     return torch.where(torch.from_numpy(holes)[:, None].to(logits.device), _FILLED, logits)
+
+
+def follow_edges(logits: Tensor, frame: Tensor) -> Tensor:
+    """Let masks end where the frame has edges: a fast guided filter (He, Sun, Tang 2013; He, Sun 2015) of their probabilities.
+
+    Worth while where the decoder's grid is coarse beside the frame. Only the surroundings of each mask are looked at.
+
+    Args:
+        logits: ``(O, H, W)`` float at native resolution; above 0 is inside.
+        frame: ``(3, H, W)`` uint8.
+
+    Returns:
+        Logits ``(O, H, W)`` of what was filtered; far from a mask, and where there is none, as they were.
+    """
+    step = max(1, round(min(frame.shape[-2:]) / _ROWS))
+    followed = logits.clone()
+    for row, plane in zip(followed, logits, strict=True):
+        window = _around(plane > 0, _MARGIN * step, step)
+        if window is not None:
+            row[window] = _guided(plane[window], frame[(slice(None), *window)], step)
+    return followed
+
+
+def _around(mask: Tensor, margin: int, step: int) -> tuple[slice, slice] | None:
+    """Rows and columns of a mask ``(H, W)`` and what is near it, from multiples of ``step`` on; None: the mask is empty."""
+    window = []
+    for axis, length in ((1, mask.shape[0]), (0, mask.shape[1])):
+        places = mask.any(axis).nonzero()
+        if not len(places):
+            return None
+        first, last = int(places[0]), int(places[-1])
+        window.append(slice(max(0, first - margin) // step * step, min(length, last + 1 + margin)))
+    return window[0], window[1]
+
+
+def _guided(logits: Tensor, frame: Tensor, step: int) -> Tensor:
+    """The filter on ``(h, w)`` logits and ``(3, h, w)`` of the frame."""
+    height, width = logits.shape
+    padding = (0, -width % step, 0, -height % step)  # to multiples of the step
+    with torch.autocast(logits.device.type, enabled=False):
+        guide = F.pad(frame[None].to(logits.device, torch.float32) / 255, padding, mode="replicate")
+        inside = F.pad(torch.sigmoid(_SOFTNESS * logits[None, None].float()), padding, mode="replicate")
+        filtered = guided_blur(guide, inside, _BOX * step, _SMOOTHNESS, "replicate", subsample=step)[
+            0, 0, :height, :width
+        ]
+        return (torch.logit(filtered, eps=1e-6) / _SOFTNESS).to(logits.dtype)
 
 
 def exclusive_masks(logits: Tensor) -> Tensor:

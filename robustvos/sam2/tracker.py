@@ -14,7 +14,14 @@ from robustvos.sam2.candidates import Proposals, propose
 from robustvos.sam2.forward import LONG_VIDEO, Answer, FrameFeatures, Query, ask, encode_image, encode_memory, upsample
 from robustvos.sam2.memory import Memory, MemoryBank, Reach, collate
 from robustvos.sam2.memory_policies.base import MemoryPolicy, PolicyBank
-from robustvos.sam2.postprocessing import PREDICTOR_HOLE_AREA, exclusive_masks, fill_holes, predictor_extras
+from robustvos.sam2.postprocessing import (
+    PREDICTOR_HOLE_AREA,
+    UPSAMPLING,
+    exclusive_masks,
+    fill_holes,
+    follow_edges,
+    predictor_extras,
+)
 from robustvos.sam2.preprocess import RESIZING, Resize, preprocess
 from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
 from robustvos.types import Prompt, TrackedFrame, empty_masks
@@ -133,7 +140,7 @@ class Tracker:
         if self._banks or prompted:
             with torch.inference_mode(), predictor_extras(self.model, self.predictor_postprocessing):
                 answer = self._advance(frame, prompted, size)
-            found = self._present(answer, size)
+            found = self._present(answer, frame)
         else:
             masks = empty_masks(size).to(self._device())
             scores = masks.new_zeros(0, dtype=torch.float32)
@@ -262,8 +269,10 @@ class Tracker:
         return self.policy.bank(reach, self.max_conditioning_frames)
 
     @torch.no_grad()  # not inference mode: what leaves is an ordinary tensor that callers may change
-    def _present(self, answer: Answer, size: tuple[int, int]) -> TrackedFrame:
-        logits = upsample(answer.low_res, size)[:, 0]
+    def _present(self, answer: Answer, frame: Tensor) -> TrackedFrame:
+        logits = upsample(answer.low_res, (frame.shape[-2], frame.shape[-1]))[:, 0]
+        if getattr(self.model, UPSAMPLING, "bilinear") == "guided":
+            logits = follow_edges(logits, frame)
         return TrackedFrame(
             index=self._index,
             object_ids=answer.object_ids,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class System:
         ready: bool = True,
         memory: MemoryPolicy | None = None,
     ) -> None:
-        config = sam2 if ready else Sam2Config(sam2.variant, "random", sam2.image_size, resize=sam2.resize)
+        config = sam2 if ready else replace(sam2, checkpoint="random", trunk_weights=None)
         self.restorer = restorer.prepare() if restorer is not None and ready else restorer
         self.sam2 = sam2
         self.model: Any = build_sam2(config, sampling or PromptSampling())

@@ -22,7 +22,7 @@ FRAMES = 12
 
 def test_shipped_weights_fill_the_model_and_are_small():
     model = build_sam2(Sam2Config("small"))
-    assert model.image_size == 320
+    assert model.image_size == 352
     assert sum(p.numel() for p in model.parameters()) == 4_485_090
     assert find_checkpoint(Sam2Config("small")).stat().st_size <= 10e6
 
