@@ -37,6 +37,8 @@ from robustvos.files.atomic import atomic_write_json
 from robustvos.metrics.amodal_figures import OCCLUDED_ABOVE
 from robustvos.parsing import make
 from robustvos.registry import read_yaml, resolve
+from robustvos.sam2.checkpoints import state_hash
+from robustvos.sam2.postprocessing import UPSAMPLING
 from robustvos.scenes.amodal import CATEGORIES, render_amodal_clip
 from robustvos.scenes.stage import StageSpec
 from robustvos.seeding import derive_seed, numpy_rng
@@ -259,7 +261,9 @@ def default_out(arguments: argparse.Namespace) -> Path:
     """A name of its own for whatever makes figures differ."""
     condition = arguments.condition + (f"{arguments.severity:g}" if arguments.condition != "clean" else "")
     root = f"_{abs(derive_seed(str(arguments.root.resolve()))) % 16**6:06x}" if arguments.root else ""
-    return Path(f"amodal_{arguments.set}{root}_{arguments.sam2}_{condition}.json")
+    base = load_system("sam2", sam2=arguments.sam2).model
+    of_base = f"{state_hash(base.state_dict())[:6]}_{base.image_size}_{getattr(base, UPSAMPLING)}"
+    return Path(f"amodal_{arguments.set}{root}_{arguments.sam2}_{of_base}_{condition}.json")
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -62,10 +62,12 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="footage, as for --data pasted")
     parser.add_argument("--sam2", default="small")
     parser.add_argument("--checkpoint", help="weights of the base; by default those in the package")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings, e.g. sam2.image_size=320")
     parser.add_argument("--made_up", type=int, default=40, help="pictures with made-up things")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = load_system("sam2", sam2=options.sam2, sam2_checkpoint=options.checkpoint).model
+    settings = {name: value for name, _, value in (text.partition("=") for text in options.set)}
+    model = load_system("sam2", sam2=options.sam2, sam2_checkpoint=options.checkpoint, settings=settings).model
     footage = Pasted(options.root, held_back=HELD_BACK).footage()[1]
     found: dict[tuple[str, str], list[float]] = {}
     with torch.inference_mode():

@@ -19,11 +19,24 @@ def begin_loading(worker: int) -> None:
     """What a loader's worker does first: :func:`begin_worker`, but signals that end the training do not end it at once.
 
     Ctrl-C and clusters signal all processes of a job; the one that trains still needs batches until its step is done and
-    saved. A worker ends with its parent, and by itself ``GRACE_S`` after the signal.
+    saved. A worker ends with its parent, at once when its parent says so, and by itself ``GRACE_S`` after the signal.
     """
     begin_worker()
-    for signum in (signal.SIGINT, *SIGNALS):
-        signal.signal(signum, _end_later)
+    signals = (signal.SIGINT, *SIGNALS)
+    if hasattr(signal, "sigwaitinfo"):  # Linux: it says who sent a signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        threading.Thread(target=_attend, args=(signals, os.getppid()), daemon=True).start()
+    else:
+        for signum in signals:
+            signal.signal(signum, _end_later)
+
+
+def _attend(signals: tuple[int, ...], parent: int) -> None:
+    while True:
+        came = signal.sigwaitinfo(signals)
+        if came.si_signo == signal.SIGTERM and came.si_pid == parent:
+            os._exit(0)
+        _end_later()
 
 
 def _end_later(*_: object) -> None:

@@ -133,8 +133,9 @@ def used_sources(root: str | os.PathLike[str], clips: Sequence[Result]) -> list[
 
 def _contained_in(clip: Result, known: Mapping[str, Source]) -> set[str]:
     """The video of a contained clip, by its content: other videos may have its name."""
-    same = {key for key, source in known.items() if source.digest == clip.figures["digest"]}
-    return same or {str(clip.figures["object"]).rpartition(".")[0]}
+    digest, name = clip.figures["digest"], str(clip.figures["object"]).rpartition(".")[0]
+    same = {key for key, source in known.items() if source.digest == digest}
+    return same or {name if name not in known else f"{name}-{digest[:8]}"}
 
 
 def _composed_of(clip: Result, known: Mapping[str, Source]) -> set[str]:

@@ -126,6 +126,8 @@ class Contain:
             key = f"{safe_key(path.name if path.is_dir() else path.stem)}.o{group.object_id}"
             if key in found:
                 key = f"{key}-{content_digest(path)[:8]}"
+            if key in found:
+                raise BadPrompt(f"{found[key][0]} and {path} of {named} are the same video; name one of them alone")
             found[key] = (path, group)
         return found
 

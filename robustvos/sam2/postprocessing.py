@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from kornia.filters import guided_blur
+from kornia.filters import box_blur, guided_blur
 from torch import Tensor
 
 PREDICTOR_HOLE_AREA = 8
@@ -26,10 +26,11 @@ _EXTRAS = {
 UPSAMPLING = "upsampling"
 """Attribute of a model: how its masks come to the frame's size, see :class:`robustvos.sam2.config.Sam2Config`."""
 _SOFTNESS = 0.5  # of logits, as the filter sees them
-_ROWS = 96  # of the grid that the filter is computed on
-_BOX = 7  # cells of it
-_MARGIN = 8  # cells around a mask that are looked at
+_ROWS, _BOX = 96, 7  # the filter's windows: cells of a grid with as many rows
+_OF_THICKNESS = 1.5  # of a mask's inner radius that windows are at most
+_LEAST = 3  # pixels of a window, or the mask is left alone
 _SMOOTHNESS = 1e-4  # variance of grey levels, of 0 to 1, that counts as an edge
+_FLAT = 1e-3  # variance at which filter and mask count alike
 
 
 @contextmanager
@@ -74,47 +75,65 @@ def fill_holes(logits: Tensor, max_area: int) -> Tensor:
 def follow_edges(logits: Tensor, frame: Tensor) -> Tensor:
     """Let masks end where the frame has edges: a fast guided filter (He, Sun, Tang 2013; He, Sun 2015) of their probabilities.
 
-    Worth while where the decoder's grid is coarse beside the frame. Only the surroundings of each mask are looked at.
+    Worth while where the decoder's grid is coarse beside the frame. Only the surroundings of each mask are looked at, in
+    windows no wider than the mask is thick, or small and thin things would be blurred away; and where the frame shows
+    nothing, as before a hidden object, the mask stays what it was.
 
     Args:
         logits: ``(O, H, W)`` float at native resolution; above 0 is inside.
         frame: ``(3, H, W)`` uint8.
 
     Returns:
-        Logits ``(O, H, W)`` of what was filtered; far from a mask, and where there is none, as they were.
+        Logits ``(O, H, W)``: as they were but where the filter changes what is inside; there within 1 of 0, so that of several
+        objects those which were sure of a pixel keep it.
     """
-    step = max(1, round(min(frame.shape[-2:]) / _ROWS))
     followed = logits.clone()
     for row, plane in zip(followed, logits, strict=True):
-        window = _around(plane > 0, _MARGIN * step, step)
-        if window is not None:
-            row[window] = _guided(plane[window], frame[(slice(None), *window)], step)
+        mask = plane > 0
+        reach = min(_BOX / _ROWS * min(mask.shape), _OF_THICKNESS * _thickness(mask))
+        if reach < _LEAST:
+            continue
+        step = max(1, round(reach / _BOX))
+        window = _around(mask, int(reach) + _LEAST, step)
+        share = _guided(plane[window], frame[(slice(None), *window)], max(_LEAST, round(reach / step) * step), step)
+        changed = (share > 0.5) != mask[window]
+        row[window] = torch.where(changed, (2 * share - 1).clamp(-1, 1).to(plane.dtype), plane[window])
     return followed
 
 
-def _around(mask: Tensor, margin: int, step: int) -> tuple[slice, slice] | None:
-    """Rows and columns of a mask ``(H, W)`` and what is near it, from multiples of ``step`` on; None: the mask is empty."""
+def _thickness(mask: Tensor) -> float:
+    """Radius of the largest disc inside a mask ``(H, W)``, in pixels; 0 if it is empty."""
+    rows, columns = (mask.any(axis).nonzero() for axis in (1, 0))
+    if not len(rows):
+        return 0.0
+    within = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].to("cpu", torch.uint8).numpy()
+    edged = np.pad(within, 1)
+    return float(cv2.distanceTransform(edged, cv2.DIST_L2, 3).max())
+
+
+def _around(mask: Tensor, margin: int, step: int) -> tuple[slice, slice]:
+    """Rows and columns of a mask ``(H, W)`` that is not empty and of what is near it, from multiples of ``step`` on."""
     window = []
     for axis, length in ((1, mask.shape[0]), (0, mask.shape[1])):
         places = mask.any(axis).nonzero()
-        if not len(places):
-            return None
         first, last = int(places[0]), int(places[-1])
         window.append(slice(max(0, first - margin) // step * step, min(length, last + 1 + margin)))
     return window[0], window[1]
 
 
-def _guided(logits: Tensor, frame: Tensor, step: int) -> Tensor:
-    """The filter on ``(h, w)`` logits and ``(3, h, w)`` of the frame."""
-    height, width = logits.shape
-    padding = (0, -width % step, 0, -height % step)  # to multiples of the step
+def _guided(logits: Tensor, frame: Tensor, width: int, step: int) -> Tensor:
+    """Filtered probabilities ``(h, w)`` of ``(h, w)`` logits and ``(3, h, w)`` of the frame, unfiltered where it is flat."""
+    size = logits.shape
+    padding = (0, -size[1] % step, 0, -size[0] % step)  # to multiples of the step
     with torch.autocast(logits.device.type, enabled=False):
         guide = F.pad(frame[None].to(logits.device, torch.float32) / 255, padding, mode="replicate")
-        inside = F.pad(torch.sigmoid(_SOFTNESS * logits[None, None].float()), padding, mode="replicate")
-        filtered = guided_blur(guide, inside, _BOX * step, _SMOOTHNESS, "replicate", subsample=step)[
-            0, 0, :height, :width
-        ]
-        return (torch.logit(filtered, eps=1e-6) / _SOFTNESS).to(logits.dtype)
+        share = F.pad(torch.sigmoid(_SOFTNESS * logits[None, None].float()), padding, mode="replicate")
+        filtered = guided_blur(guide, share, width, _SMOOTHNESS, "replicate", subsample=step)
+        coarse, cells = guide[..., step // 2 :: step, step // 2 :: step], max(3, width // step | 1)
+        mean, square = (box_blur(x, cells, "replicate") for x in (coarse, coarse.square()))
+        variance = (square - mean.square()).sum(1, keepdim=True).clamp(min=0)
+        trust = F.interpolate(variance / (variance + _FLAT), guide.shape[-2:], mode="bilinear")
+        return torch.lerp(share, filtered, trust)[0, 0, : size[0], : size[1]]
 
 
 def exclusive_masks(logits: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ class TimmTrunk(nn.Module):
         image_size: Side ``S`` of the input; needed by those backbones, Swin for one, that are built for one size.
         pretrained: Fetch timm's ImageNet weights.
         fixed_norms: Batch norms keep their statistics in training too, as they must where a batch is a few clips of
-            similar frames. In timm's EfficientNet family, MobileNets among it, they are then folded into the convolutions.
+            similar frames. In bodies of timm's ``EfficientNetFeatures``, of which MobileNetV2 is one, they are then folded
+            into the convolutions.
 
     Attributes:
         name: As given.
@@ -63,7 +64,13 @@ class TimmTrunk(nn.Module):
     def _may_round(self, image: Tensor) -> bool:
         """Whether bfloat16 serves: in training with a frozen trunk, on a CPU that computes with it at twice the speed."""
         frozen = self.training and not any(p.requires_grad for p in self.body.parameters())
-        return frozen and image.device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return frozen and image.device.type == "cpu" and computes_in_bfloat16()
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16, as far as torch can tell: AVX512-BF16 or AMX."""
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
 
 
 def use_timm_trunk(node: DictConfig, variant: str) -> None:

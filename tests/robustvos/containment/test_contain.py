@@ -325,6 +325,9 @@ def test_stage_writes_native_clips_and_counts_what_it_leaves_out(tmp_path):
     assert used_sources(tmp_path / "run", done.kept) == ["a"]  # named by prompts alone
     (tmp_path / "other").mkdir()
     namesake = written_video(tmp_path / "other", clip.clip.frames[::-1].copy())
+    add_sources(tmp_path / "run", [namesake])
+    (credited,) = used_sources(tmp_path / "run", done.kept)
+    assert credited.startswith("a-")  # not the namesake
     other, same = add_sources(tmp_path / "run", [namesake, tmp_path / "a.mp4"])
     assert other.key == "a" and used_sources(tmp_path / "run", done.kept) == [same.key] != [other.key]
     assert len(native.details["confidence"]) == 30 and native.details["containment"]["stop"] is None

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
-from robustvos.sam2.postprocessing import UPSAMPLING, follow_edges
+from robustvos.sam2.postprocessing import UPSAMPLING, exclusive_masks, follow_edges
 from robustvos.sam2.tracker import track
 from robustvos.types import Prompt
 
@@ -61,11 +61,33 @@ def test_each_object_is_filtered_by_itself_and_none_is_moved_elsewhere():
     assert torch.equal(far[:, :60], small[:, :60])  # far from the mask
 
 
-def test_a_frame_without_edges_leaves_the_mask_where_it_is():
-    _, mask = scene()
-    logits = coarse(mask)
-    followed = follow_edges(logits[None], torch.full((3, *SIZE), 90, dtype=torch.uint8))[0]
-    assert iou(followed > 0, logits > 0) > 0.8
+def drawn(kind: str, radius: int, contrast: float, noise: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A small or thin thing of a 480p frame: frame, mask, and logits that come from 88 cells a side."""
+    rows, columns = torch.arange(480)[:, None] - 240, torch.arange(854)[None] - 427
+    mask = rows**2 + columns**2 <= radius**2 if kind == "disc" else (rows.abs() <= radius) & (columns.abs() < 150)
+    cells = 20 * F.interpolate(mask[None, None].float(), (88, 88), mode="bilinear", antialias=True) - 10
+    levels = 0.4 + contrast * mask + noise * torch.randn(3, 480, 854, generator=torch.Generator().manual_seed(0))
+    return (255 * levels).clamp(0, 255).byte(), mask, F.interpolate(cells, (480, 854), mode="bilinear")[0, 0]
+
+
+@pytest.mark.parametrize("kind", ["disc", "bar"])
+@pytest.mark.parametrize("radius", [6, 10, 15, 25])
+def test_small_and_thin_things_are_not_blurred_away(kind, radius):
+    for contrast, noise, kept in ((0.0, 0.0, 0.98), (0.1, 0.05, 0.95), (0.2, 0.2, 0.8)):  # flat, weak, noisy
+        frame, mask, logits = drawn(kind, radius, contrast, noise)
+        before, after = iou(logits > 0, mask), iou(follow_edges(logits[None], frame)[0] > 0, mask)
+        assert after >= kept * before, (contrast, noise)
+
+
+def test_of_overlapping_objects_the_surer_keeps_what_it_had():
+    frame = torch.randint(0, 255, (3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    rows, columns = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])[None]
+    discs = [(rows - 75) ** 2 + (columns - x) ** 2 < 45**2 for x in (80, 110)]
+    logits = torch.stack([torch.where(disc, sure, -10.0) for disc, sure in zip(discs, (8.0, 14.0), strict=True)])
+    overlap = discs[0] & discs[1]
+    before, after = exclusive_masks(logits), exclusive_masks(follow_edges(logits, frame))
+    assert bool(before[1][overlap].all())
+    assert float(after[0][overlap].float().mean()) < 0.02
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (17, 200)])
