@@ -185,6 +185,7 @@ def test_base_keeps_nothing_of_the_former_base(parsed, tmp_path):
         "image_size": None,
         "trunk_weights": None,
         "resize": "fast",
+        "upsampling": None,
     }
 
 
@@ -196,6 +197,7 @@ def test_single_settings_of_the_base_follow_its_name(parsed):
         "image_size": 512,
         "trunk_weights": None,
         "resize": "fast",
+        "upsampling": None,
     }
 
 
@@ -207,6 +209,7 @@ def test_base_may_be_spelt_as_the_models(parsed):
         "image_size": 256,
         "trunk_weights": None,
         "resize": "fast",
+        "upsampling": None,
     }
 
 

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "seeding": set(),
     "state_dicts": {"errors"},
     "termination": set(),
-    "workers": set(),
+    "workers": {"termination"},
     "optional": {"errors"},
     "parsing": {"errors"},
     "types": {"errors"},
