@@ -258,7 +258,7 @@ def row(found: Found, system: str, baselines: Sequence[str], figure: str, catego
 
 
 def default_out(arguments: argparse.Namespace) -> Path:
-    """A name of its own for whatever makes figures differ."""
+    """A name of its own for each data, base and condition; of adapters it knows the names, so remove it after training anew."""
     condition = arguments.condition + (f"{arguments.severity:g}" if arguments.condition != "clean" else "")
     root = f"_{abs(derive_seed(str(arguments.root.resolve()))) % 16**6:06x}" if arguments.root else ""
     base = load_system("sam2", sam2=arguments.sam2).model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightning as L
 
-from robustvos.sam2.timm_trunk import computes_in_bfloat16
+from robustvos.sam2.cpu import computes_in_bfloat16
 
 
 def slow_precision(trainer: L.Trainer) -> str:

@@ -90,35 +90,31 @@ def follow_edges(logits: Tensor, frame: Tensor) -> Tensor:
     followed = logits.clone()
     for row, plane in zip(followed, logits, strict=True):
         mask = plane > 0
-        reach = min(_BOX / _ROWS * min(mask.shape), _OF_THICKNESS * _thickness(mask))
-        if reach < _LEAST:
+        box = _box(mask)
+        reach = 0.0 if box is None else min(_BOX / _ROWS * min(mask.shape), _OF_THICKNESS * _thickness(mask[box]))
+        if box is None or reach < _LEAST:
             continue
         step = max(1, round(reach / _BOX))
-        window = _around(mask, int(reach) + _LEAST, step)
+        near = int(reach) + _LEAST
+        window = tuple(slice(max(0, span.start - near) // step * step, span.stop + near) for span in box)
         share = _guided(plane[window], frame[(slice(None), *window)], max(_LEAST, round(reach / step) * step), step)
         changed = (share > 0.5) != mask[window]
         row[window] = torch.where(changed, (2 * share - 1).clamp(-1, 1).to(plane.dtype), plane[window])
     return followed
 
 
-def _thickness(mask: Tensor) -> float:
-    """Radius of the largest disc inside a mask ``(H, W)``, in pixels; 0 if it is empty."""
+def _box(mask: Tensor) -> tuple[slice, slice] | None:
+    """Rows and columns that a mask ``(H, W)`` reaches; None if it is empty."""
     rows, columns = (mask.any(axis).nonzero() for axis in (1, 0))
     if not len(rows):
-        return 0.0
-    within = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].to("cpu", torch.uint8).numpy()
-    edged = np.pad(within, 1)
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _thickness(mask: Tensor) -> float:
+    """Radius of the largest disc inside a mask ``(H, W)`` that is not empty, in pixels."""
+    edged = np.pad(mask.to("cpu", torch.uint8).numpy(), 1)
     return float(cv2.distanceTransform(edged, cv2.DIST_L2, 3).max())
-
-
-def _around(mask: Tensor, margin: int, step: int) -> tuple[slice, slice]:
-    """Rows and columns of a mask ``(H, W)`` that is not empty and of what is near it, from multiples of ``step`` on."""
-    window = []
-    for axis, length in ((1, mask.shape[0]), (0, mask.shape[1])):
-        places = mask.any(axis).nonzero()
-        first, last = int(places[0]), int(places[-1])
-        window.append(slice(max(0, first - margin) // step * step, min(length, last + 1 + margin)))
-    return window[0], window[1]
 
 
 def _guided(logits: Tensor, frame: Tensor, width: int, step: int) -> Tensor:

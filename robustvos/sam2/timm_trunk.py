@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from robustvos.errors import UnknownName, UserError
+from robustvos.sam2.cpu import computes_in_bfloat16
 from robustvos.sam2.folded_norms import fold_norms
 
 TIMM_PREFIX = "timm:"
@@ -65,12 +66,6 @@ class TimmTrunk(nn.Module):
         """Whether bfloat16 serves: in training with a frozen trunk, on a CPU that computes with it at twice the speed."""
         frozen = self.training and not any(p.requires_grad for p in self.body.parameters())
         return frozen and image.device.type == "cpu" and computes_in_bfloat16()
-
-
-def computes_in_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16, as far as torch can tell: AVX512-BF16 or AMX."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
 
 
 def use_timm_trunk(node: DictConfig, variant: str) -> None:

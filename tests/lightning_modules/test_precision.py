@@ -8,7 +8,7 @@ import torch
 
 from lightning_modules import precision
 from lightning_modules.precision import slow_precision
-from robustvos.sam2.timm_trunk import computes_in_bfloat16
+from robustvos.sam2.cpu import computes_in_bfloat16
 
 
 @pytest.mark.parametrize("supported", [True, False])
