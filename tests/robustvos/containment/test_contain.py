@@ -20,7 +20,7 @@ from robustvos.containment.mask_warp import overlap
 from robustvos.containment.region_tracking import FlowRegions, GivenRegions
 from robustvos.errors import BadMask, BadPrompt, DataNotFound
 from robustvos.files.stage_runner import run_stage
-from robustvos.publishing.card import used_sources
+from robustvos.publishing.card import read_licences, used_sources
 from robustvos.realvas.contain import REASONS, Contain
 from robustvos.realvas.sources import add_sources
 from robustvos.scenes.carried import CarriedClip, CarriedSpec, render_carried_clip
@@ -323,6 +323,8 @@ def test_stage_writes_native_clips_and_counts_what_it_leaves_out(tmp_path):
     assert native.category == "surface" and len(native.frames) == kept["a.o1"].figures["frames"] == 30
     assert kept["a.o1"].figures["camera"] in ("static", "moving", "undecided")
     assert used_sources(tmp_path / "run", done.kept) == ["a"]  # named by prompts alone
+    (tmp_path / "run" / "licences.yaml").write_text("a: cc-by-4.0\n")
+    assert [licence.licence for licence in read_licences(tmp_path / "run", ["a"])] == ["cc-by-4.0"]
     (tmp_path / "other").mkdir()
     namesake = written_video(tmp_path / "other", clip.clip.frames[::-1].copy())
     add_sources(tmp_path / "run", [namesake])
