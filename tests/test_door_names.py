@@ -186,6 +186,7 @@ def test_base_keeps_nothing_of_the_former_base(parsed, tmp_path):
         "trunk_weights": None,
         "resize": "fast",
         "upsampling": None,
+        "view": None,
     }
 
 
@@ -198,6 +199,7 @@ def test_single_settings_of_the_base_follow_its_name(parsed):
         "trunk_weights": None,
         "resize": "fast",
         "upsampling": None,
+        "view": None,
     }
 
 
@@ -210,6 +212,7 @@ def test_base_may_be_spelt_as_the_models(parsed):
         "trunk_weights": None,
         "resize": "fast",
         "upsampling": None,
+        "view": None,
     }
 
 

@@ -18,6 +18,7 @@ from robustvos.sam2.postprocessing import UPSAMPLING
 from robustvos.sam2.preprocess import RESIZING
 from robustvos.sam2.timm_trunk import TIMM_PREFIX, use_timm_trunk
 from robustvos.sam2.trunk_weights import load_trunk_weights
+from robustvos.sam2.views import VIEW
 
 _HOST = "training.model.sam2.SAM2Train"
 _MEMORY_STRIDE = 16  # of the features that memory attention works on
@@ -49,6 +50,7 @@ def build_sam2(config: Sam2Config | None = None, sampling: PromptSampling | None
     load_trunk_weights(model, config)
     setattr(model, RESIZING, config.resize)
     setattr(model, UPSAMPLING, config.upsampling or _variant(config).upsampling)
+    setattr(model, VIEW, config.view or _variant(config).view)
     return model.eval()
 
 

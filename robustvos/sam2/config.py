@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from robustvos.errors import UserError
+from robustvos.sam2.views import View
 
 PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
 _META = "https://dl.fbaipublicfiles.com/segment_anything_2"
@@ -27,6 +28,7 @@ class Variant:
         megabytes: Size of the file.
         settings: Of the model node, where they differ from the YAML's.
         upsampling: Where :class:`Sam2Config` does not say.
+        view: The same.
     """
 
     config: str
@@ -36,6 +38,7 @@ class Variant:
     megabytes: int = 0
     settings: tuple[tuple[str, bool], ...] = ()
     upsampling: Upsampling = "bilinear"
+    view: View = "frame"
 
 
 def _official(version: str, letter: str, word: str, folder: str, megabytes: int) -> Variant:
@@ -56,7 +59,7 @@ _BASE_PLUS = _official("sam2", "b+", "base_plus", "072824", 324)
 
 VARIANTS: dict[str, Variant] = {
     "nano": Variant(config="nano.yaml", weights="nano.safetensors"),
-    "small": Variant(config="small.yaml", weights="small.safetensors", upsampling="guided"),
+    "small": Variant(config="small.yaml", weights="small.safetensors", upsampling="guided", view="objects"),
     **{f"sam2_hiera_{s}": _official("sam2", s, word, "072824", mb) for s, word, mb in _SIZES},
     "sam2_hiera_b+_tpos": replace(_BASE_PLUS, settings=_POINTER_TIMES),  # as the public MoGA code has it
     **{f"sam2.1_hiera_{s}": _official("sam2.1", s, word, "092824", mb) for s, word, mb in _SIZES},
@@ -80,6 +83,9 @@ class Sam2Config:
             logits that SAM 2's own predictor gives from the same files.
         upsampling: How masks come from the decoder's grid to the frame: ``bilinear``, as SAM 2 has it, or ``guided``, along
             the frame's edges (:func:`robustvos.sam2.postprocessing.follow_edges`). None: the variant's own.
+        view: What of each frame is looked at: ``frame``, all of it, as SAM 2 has it, or ``objects``, a window that follows
+            what is tracked (:class:`robustvos.sam2.views.FollowingWindow`). None: the variant's own. Memory policies, motion
+            cues and masks that may overlap need the whole frame, and have it.
     """
 
     variant: str = "nano"
@@ -88,6 +94,7 @@ class Sam2Config:
     trunk_weights: str | None = None
     resize: Literal["fast", "official"] = "fast"
     upsampling: Upsampling | None = None
+    view: View | None = None
 
 
 @dataclass(frozen=True)

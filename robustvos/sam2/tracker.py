@@ -24,6 +24,7 @@ from robustvos.sam2.postprocessing import (
 )
 from robustvos.sam2.preprocess import RESIZING, Resize, preprocess
 from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
+from robustvos.sam2.views import VIEW, FollowingWindow, View, Window, is_click
 from robustvos.types import Prompt, TrackedFrame, empty_masks
 
 _Thing = TypeVar("_Thing")
@@ -56,6 +57,9 @@ class Tracker:
             Off by default, because the published VOS results were made without.
         policy: Which masks are believed and which memories looked at (:mod:`robustvos.sam2.memory_policies`); None: as
             SAM 2 has it.
+        view: ``frame``: all of each frame is looked at, as SAM 2 has it; ``objects``: a window that follows the objects
+            (:class:`robustvos.sam2.views.FollowingWindow`). None: as the model was built, but ``frame`` where places are
+            remembered from frame to frame or objects hide behind others: with a ``policy``, and where masks may overlap.
 
     Attributes:
         active_ids: Ids of the rows of the forward pass now running or just run, for hooks on the model's modules.
@@ -74,6 +78,7 @@ class Tracker:
         num_frames: int | None = None,
         predictor_postprocessing: bool = False,
         policy: MemoryPolicy | None = None,
+        view: View | None = None,
     ) -> None:
         if max_conditioning_frames is not None and max_conditioning_frames < 2:
             raise ValueError(
@@ -86,6 +91,9 @@ class Tracker:
         self.num_frames = num_frames
         self.predictor_postprocessing = predictor_postprocessing
         self.policy = policy
+        stays = policy is not None or not non_overlapping
+        built: View = getattr(model, VIEW, "frame")
+        self.view: View = view or ("frame" if stays else built)
         self.active_ids: tuple[int, ...] = ()
         self.reset()
 
@@ -94,6 +102,7 @@ class Tracker:
         self._banks: dict[int, MemoryBank] = {}
         self._picked: dict[int, list[Answer]] = {}  # by the policy on this frame
         self._position: Tensor | None = None
+        self._following = FollowingWindow() if self.view == "objects" else None
         self._index = 0
         self._size: tuple[int, int] | None = None
 
@@ -116,6 +125,8 @@ class Tracker:
         if object_id not in self._banks:
             raise BadPrompt(f"no object {object_id} to remove; tracked are: {_listed(self._banks)}")
         del self._banks[object_id]
+        if self._following is not None:
+            self._following.forget(object_id)
 
     def step(self, frame: Tensor, prompts: Sequence[Prompt] = ()) -> TrackedFrame:
         """Take the next frame of the video and find every object on it.
@@ -139,8 +150,8 @@ class Tracker:
         prompted = self._check_prompts(prompts, size)
         if self._banks or prompted:
             with torch.inference_mode(), predictor_extras(self.model, self.predictor_postprocessing):
-                answer = self._advance(frame, prompted, size)
-            found = self._present(answer, frame)
+                answer, window = self._advance(frame, prompted, size)
+            found = self._present(answer, frame, window)
         else:
             masks = empty_masks(size).to(self._device())
             scores = masks.new_zeros(0, dtype=torch.float32)
@@ -154,9 +165,28 @@ class Tracker:
         resizing: Resize = getattr(self.model, RESIZING, "fast")
         return preprocess(frame, self.model.image_size, self._device(), resizing)[None]
 
-    def _advance(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> Answer:
-        """Track known objects, apply the prompts, remember both."""
-        features = encode_image(self.model, self._squared(frame))
+    def _advance(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> tuple[Answer, Window]:
+        """Track known objects, apply the prompts, remember both; and where was looked."""
+        if self._following is None:
+            window = Window(0, 0, *size)
+            features, answer = self._find(frame, prompted, window)
+        else:
+            window = self._following.place(size, prompted.values())
+            features, answer = self._find(frame, prompted, window)
+            clicked = [i for i, prompt in prompted.items() if i not in self._banks and is_click(prompt)]
+            if clicked:  # what they mean is seen in the whole frame; it is followed from nearer
+                masks = dict(zip(clicked, upsample(answer.take(clicked).low_res, size)[:, 0] > 0, strict=True))
+                said = {i: Prompt(i, mask=mask, frame=self._index) for i, mask in masks.items() if bool(mask.any())}
+                window = self._following.place(size, [*(prompted | said).values()])
+                features, nearer = self._find(frame, prompted | said, window)
+                answer = replace(nearer, presence=answer.presence, ious=answer.ious)
+            self._following.saw(window, answer.object_ids, answer.low_res[:, 0] > 0)
+        self._remember(features, answer, prompted)
+        return answer, window
+
+    def _find(self, frame: Tensor, prompted: dict[int, Prompt], window: Window) -> tuple[FrameFeatures, Answer]:
+        """All objects, tracked or prompted, in a window of the frame."""
+        features = encode_image(self.model, self._squared(window.cut(frame)))
         # a mask prompt replaces what would be tracked; clicks correct it
         tracked_ids = [i for i in self._banks if i not in prompted or prompted[i].mask is None]
         parts = self._track(features, tracked_ids)
@@ -164,12 +194,11 @@ class Tracker:
             tracked = Answer.join(parts) if parts else None
             unprompted = [i for i in tracked_ids if i not in prompted]
             parts = [tracked.take(unprompted)] if tracked and unprompted else []
-            for group in _grouped(prompted, lambda i: self._prompt_signature(prompted[i])):
-                parts.append(self._apply_prompts(features, [prompted[i] for i in group], tracked, size))
+            said = {i: window.prompt(prompt) for i, prompt in prompted.items()}
+            for group in _grouped(said, lambda i: self._prompt_signature(said[i])):
+                parts.append(self._apply_prompts(features, [said[i] for i in group], tracked, window.size))
         order = [*self._banks, *(i for i in prompted if i not in self._banks)]
-        answer = Answer.join(parts).take(order)
-        self._remember(features, answer, prompted)
-        return answer
+        return features, Answer.join(parts).take(order)
 
     def _track(self, features: FrameFeatures, object_ids: Sequence[int]) -> list[Answer]:
         """Those that remember the same frames in one forward pass."""
@@ -269,10 +298,11 @@ class Tracker:
         return self.policy.bank(reach, self.max_conditioning_frames)
 
     @torch.no_grad()  # not inference mode: what leaves is an ordinary tensor that callers may change
-    def _present(self, answer: Answer, frame: Tensor) -> TrackedFrame:
-        logits = upsample(answer.low_res, (frame.shape[-2], frame.shape[-1]))[:, 0]
+    def _present(self, answer: Answer, frame: Tensor, window: Window) -> TrackedFrame:
+        logits = upsample(answer.low_res, window.size)[:, 0]
         if getattr(self.model, UPSAMPLING, "bilinear") == "guided":
-            logits = follow_edges(logits, frame)
+            logits = follow_edges(logits, window.cut(frame))
+        logits = window.paste(logits, (frame.shape[-2], frame.shape[-1]))
         return TrackedFrame(
             index=self._index,
             object_ids=answer.object_ids,

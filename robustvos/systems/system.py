@@ -142,7 +142,14 @@ class System:
         """
         if isinstance(self.adapter, GatedAdapter):
             self.adapter.object_to_clip = None
-        return Tracker(self.model, non_overlapping=not overlapping, num_frames=num_frames, policy=self.memory)
+        moves = self.adapter is not None and self.adapter.cue is not None  # remembers places, which a window would move
+        return Tracker(
+            self.model,
+            non_overlapping=not overlapping,
+            num_frames=num_frames,
+            policy=self.memory,
+            view="frame" if moves else None,
+        )
 
     def track(
         self, frames: Iterable[Tensor], prompts: Sequence[Prompt], *, overlapping: bool = False
