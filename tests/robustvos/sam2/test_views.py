@@ -42,7 +42,9 @@ def iou(a: torch.Tensor, b: torch.Tensor) -> float:
 def test_a_window_takes_a_prompt_and_gives_logits_back():
     window = Window(20, 50, 80, 100)
     mask = masked(30, 60, 50, 90)
-    said = Prompt(3, points=torch.tensor([[70.0, 40.0]]), labels=torch.tensor([1]), box=torch.tensor([60.0, 30, 90, 50]))
+    said = Prompt(
+        3, points=torch.tensor([[70.0, 40.0]]), labels=torch.tensor([1]), box=torch.tensor([60.0, 30, 90, 50])
+    )
     moved = window.prompt(said)
     assert moved.points.tolist() == [[20.0, 20.0]] and moved.box.tolist() == [10.0, 10.0, 40.0, 30.0]
     assert torch.equal(window.prompt(Prompt(3, mask=mask)).mask, mask[20:100, 50:150])
@@ -112,7 +114,9 @@ def test_a_window_widens_fast_and_narrows_slowly():
 
 def test_the_whole_frame_is_searched_for_what_is_lost_and_what_is_forgotten_is_not_searched_for():
     following = FollowingWindow()
-    window = following.place(SIZE, [Prompt(1, mask=masked(80, 160, 120, 200)), Prompt(2, mask=masked(80, 160, 90, 200))])
+    window = following.place(
+        SIZE, [Prompt(1, mask=masked(80, 160, 120, 200)), Prompt(2, mask=masked(80, 160, 90, 200))]
+    )
     nothing, there = torch.zeros(1, 50, 50, dtype=torch.bool), torch.zeros(1, 50, 50, dtype=torch.bool)
     there[:, 15:35, 15:35] = True
     sizes = []
