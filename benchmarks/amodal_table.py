@@ -36,6 +36,7 @@ from robustvos.evaluation.records import CLUSTER_TAG
 from robustvos.files.atomic import atomic_write_json
 from robustvos.metrics.amodal_figures import OCCLUDED_ABOVE
 from robustvos.parsing import make
+from robustvos.progress import progress_bar
 from robustvos.registry import read_yaml, resolve
 from robustvos.sam2.checkpoints import state_hash
 from robustvos.sam2.postprocessing import UPSAMPLING
@@ -126,7 +127,8 @@ def measure(arguments: argparse.Namespace, found: Found) -> None:
     systems = {name: None for name in ("sam2", *arguments.systems)} | dict(arguments.checkpoints)
     loaded: dict[str, System] = {}
     videos = set_of(arguments)
-    for name, category, number in clips(arguments, videos):
+    every = list(clips(arguments, videos))
+    for name, category, number in progress_bar(every, desc="amodal_table", unit="clip"):
         wanted = [system for system in systems if name not in found.get(system, {})]
         if arguments.completions and "sam2" not in wanted and name not in found.get(COMPLETIONS[0], {}):
             wanted.append("sam2")

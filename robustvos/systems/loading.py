@@ -66,7 +66,7 @@ def load_system(
         sam2_checkpoint: Weights of the base: a file, or ``hf://owner/name``; None: as the base says.
         checkpoint: Trained weights of the adapter, of a run or exported; None: those of the run, or those in the package.
         settings: Single settings by the names that the command line gives them: ``{"model.adapter.rank": 8,
-            "sam2.image_size": 512}``.
+            "sam2.image_size": 512}``; those of the base may be nested: ``{"sam2": {"image_size": 512}}``.
         trained: Require trained weights of an adapter; False leaves it as it is made.
         ready: Load the weights of base and restorer; False only to look at modules and parameters.
 
@@ -106,7 +106,11 @@ def _made(
         "model.memory": found.memory,
     }
     said: dict[str, list[str]] = {part: [] for part in parts}
-    for name, value in single.items():
+    base = single.get("sam2", {})
+    if not isinstance(base, Mapping):
+        raise UserError(f"settings: sam2 takes single settings, e.g. {{'sam2.image_size': 512}}; name a base by sam2={base!r}")
+    nested = {f"sam2.{name}": value for name, value in base.items()}
+    for name, value in {**{name: value for name, value in single.items() if name != "sam2"}, **nested}.items():
         part = next((part for part in parts if f"{name}.".startswith(f"{part}.")), None)
         if part is None:
             raise _not_of_a_system(name, list(parts))

@@ -148,6 +148,14 @@ def test_what_cannot_be_loaded_says_why():
     assert load_system("lora", trained=False).adapter.is_identity()
 
 
+def test_settings_of_the_base_may_be_nested():
+    assert load_system("sam2", settings={"sam2": {"image_size": 128}}, ready=False).model.image_size == 128
+    with pytest.raises(UserError, match="name a base by sam2='small'"):
+        load_system("sam2", settings={"sam2": "small"})
+    with pytest.raises(UserError, match=r"did you mean '--sam2.image_size'"):
+        load_system("sam2", settings={"sam2": {"image_sze": 128}})
+
+
 def test_public_names_are_four_and_do_what_commands_do():
     assert {"corrupt", "evaluate", "load_system", "track"} <= set(dir(robustvos))
     with pytest.raises(AttributeError):
