@@ -108,7 +108,9 @@ def _made(
     said: dict[str, list[str]] = {part: [] for part in parts}
     base = single.get("sam2", {})
     if not isinstance(base, Mapping):
-        raise UserError(f"settings: sam2 takes single settings, e.g. {{'sam2.image_size': 512}}; name a base by sam2={base!r}")
+        raise UserError(
+            f"settings: sam2 takes single settings, e.g. {{'sam2.image_size': 512}}; name a base by sam2={base!r}"
+        )
     nested = {f"sam2.{name}": value for name, value in base.items()}
     for name, value in {**{name: value for name, value in single.items() if name != "sam2"}, **nested}.items():
         part = next((part for part in parts if f"{name}.".startswith(f"{part}.")), None)
