@@ -169,14 +169,12 @@ def region_source(tracker: str, device: str = "auto") -> RegionSource:
     import torch
 
     from robustvos.registry import CONFIGS, known_names
-    from robustvos.sam2.tracker import Tracker
     from robustvos.systems.loading import load_system
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     bases = known_names(CONFIGS, "sam2")
     system = load_system("sam2", sam2=tracker) if tracker in bases else load_system(tracker)
-    model = system.to(torch.device(place)).model
-    return TrackedRegions(lambda: Tracker(model))
+    return TrackedRegions(system.to(torch.device(place)).tracker)
 
 
 def _mask_of(frame: Tensor, prompt: Prompt) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ Shapes: ``B`` objects; the image is encoded once, its features are views repeate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -91,6 +91,12 @@ class Answer:
     def take_row(self, row: int) -> Answer:
         """One row; ids may stand in several."""
         return Answer((self.object_ids[row],), *(tensor[row : row + 1] for tensor in self._tensors()))
+
+    def scored(self, object_id: int, presence: Tensor, iou: Tensor) -> Answer:
+        """The same with presence and predicted IoU, numbers, of one object replaced."""
+        row, presences, ious = self.object_ids.index(object_id), self.presence.clone(), self.ious.clone()
+        presences[row], ious[row] = presence, iou
+        return replace(self, presence=presences, ious=ious)
 
     @staticmethod
     def join(parts: Sequence[Answer]) -> Answer:

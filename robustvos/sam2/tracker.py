@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,11 +24,19 @@ from robustvos.sam2.postprocessing import (
 )
 from robustvos.sam2.preprocess import RESIZING, Resize, preprocess
 from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
-from robustvos.sam2.views import VIEW, FollowingWindow, View, Window, is_click
+from robustvos.sam2.views import SCOUTED, VIEW, FollowingWindow, View, Window
 from robustvos.types import Prompt, TrackedFrame, empty_masks
 
 _Thing = TypeVar("_Thing")
 _PREVIOUS_LOGITS = 32.0  # bound on logits that correction clicks start from, as in SAM 2's predictor
+
+
+class _Seen(NamedTuple):
+    """An object as it is seen in the whole frame: ``(H, W)`` bool, and two scores."""
+
+    mask: Tensor
+    presence: Tensor
+    iou: Tensor
 
 
 class Tracker:
@@ -46,7 +54,8 @@ class Tracker:
     Args:
         model: A ``SAM2Base`` in eval mode; it decides device and precision.
         non_overlapping: Whether a pixel may belong to one object only, the one with the highest logit. SAM 2's
-            evaluation on DAVIS-like data resolves overlaps, that on SA-V does not. Never touches ``logits``.
+            evaluation on DAVIS-like data resolves overlaps, that on SA-V does not. It changes ``logits`` only in that
+            ``view`` is ``frame`` without it.
         fill_hole_area: Fill holes up to this many pixels of the low-resolution mask; 0 fills none.
         max_conditioning_frames: Keep at most this many prompted frames per object, the first and the latest; at least
             2. None keeps all, as SAM 2 does: memory then grows with the number of prompts, not of frames.
@@ -103,8 +112,21 @@ class Tracker:
         self._picked: dict[int, list[Answer]] = {}  # by the policy on this frame
         self._position: Tensor | None = None
         self._following = FollowingWindow() if self.view == "objects" else None
+        self._scout = self._seeing_all() if self.view == "objects" else None
         self._index = 0
         self._size: tuple[int, int] | None = None
+
+    def _seeing_all(self) -> Tracker:
+        """Another, of the same objects, that looks at whole frames now and then."""
+        return Tracker(
+            self.model,
+            non_overlapping=self.non_overlapping,
+            fill_hole_area=self.fill_hole_area,
+            max_conditioning_frames=self.max_conditioning_frames,
+            predictor_postprocessing=self.predictor_postprocessing,
+            policy=self.policy,
+            view="frame",
+        )
 
     @property
     def index(self) -> int:
@@ -125,8 +147,17 @@ class Tracker:
         if object_id not in self._banks:
             raise BadPrompt(f"no object {object_id} to remove; tracked are: {_listed(self._banks)}")
         del self._banks[object_id]
-        if self._following is not None:
+        if self._following is not None and self._scout is not None:
             self._following.forget(object_id)
+            self._scout.remove(object_id)
+
+    def jump(self) -> None:
+        """Say that the next frame does not follow the last one: a cut, or frames that are not shown.
+
+        What is remembered stays; only that things are near where they were is no longer taken for granted.
+        """
+        if self._following is not None:
+            self._following.jump()
 
     def step(self, frame: Tensor, prompts: Sequence[Prompt] = ()) -> TrackedFrame:
         """Take the next frame of the video and find every object on it.
@@ -167,22 +198,31 @@ class Tracker:
 
     def _advance(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> tuple[Answer, Window]:
         """Track known objects, apply the prompts, remember both; and where was looked."""
-        if self._following is None:
+        if self._following is None or self._scout is None:
             window = Window(0, 0, *size)
             features, answer = self._find(frame, prompted, window)
         else:
-            window = self._following.place(size, prompted.values())
-            features, answer = self._find(frame, prompted, window)
-            clicked = [i for i, prompt in prompted.items() if i not in self._banks and is_click(prompt)]
-            if clicked:  # what they mean is seen in the whole frame; it is followed from nearer
-                masks = dict(zip(clicked, upsample(answer.take(clicked).low_res, size)[:, 0] > 0, strict=True))
-                said = {i: Prompt(i, mask=mask, frame=self._index) for i, mask in masks.items() if bool(mask.any())}
-                window = self._following.place(size, [*(prompted | said).values()])
-                features, nearer = self._find(frame, prompted | said, window)
-                answer = replace(nearer, presence=answer.presence, ious=answer.ious)
+            believed = self._scouted(frame, prompted, size)
+            told = prompted | {i: Prompt(i, mask=seen.mask, frame=self._index) for i, seen in believed.items()}
+            window = self._following.place(size, told.values())
+            features, answer = self._find(frame, told, window)
+            for i, seen in believed.items():
+                answer = answer.scored(i, seen.presence, seen.iou)
             self._following.saw(window, answer.object_ids, answer.low_res[:, 0] > 0)
         self._remember(features, answer, prompted)
         return answer, window
+
+    def _scouted(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> dict[int, _Seen]:
+        """What is seen in the whole frame, for those for whom it counts: lost, or clicked on where they were not known."""
+        following, scout = self._following, self._scout
+        assert following is not None and scout is not None
+        if not prompted and not following.searching and self._index % SCOUTED:
+            return {}
+        found = scout.step(frame, [replace(prompt, frame=scout.index) for prompt in prompted.values()])
+        seen = dict(zip(found.object_ids, map(_Seen, found.masks, found.presence, found.predicted_iou), strict=True))
+        clicked = [i for i, prompt in prompted.items() if following.reaches_further(prompt) and seen[i].mask.any()]
+        returned = [i for i in seen if i not in prompted and following.believes(i, seen[i].mask)]
+        return {i: seen[i] for i in (*clicked, *returned)}
 
     def _find(self, frame: Tensor, prompted: dict[int, Prompt], window: Window) -> tuple[FrameFeatures, Answer]:
         """All objects, tracked or prompted, in a window of the frame."""

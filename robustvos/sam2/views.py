@@ -17,10 +17,14 @@ VIEW = "view"
 OUTSIDE = -1024.0
 """Logit of what a window does not show; SAM 2's of an object that is not there."""
 
-_AROUND = 1.75  # times as high and wide as what is tracked
+_AROUND = (
+    2.5  # times as high and wide as what is tracked; where it fills more, a base takes what it leaves behind for it
+)
+SCOUTED = 5
+"""Every so many frames the whole frame is looked at, so that things are known at that size too where they must be searched
+for; and for so many what is seen there of a thing that has come back elsewhere is believed."""
 _LEAST = 0.25  # of the frame's height and width
 _GROWING, _SHRINKING = 0.5, 0.05  # of the way, in logarithms, that a window goes in a frame
-_SEARCHING = 1.1  # times higher and wider with each frame on which something is not found
 _SPECKS = 0.01  # of a mask's area, that may lie beyond each side of its box
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
@@ -76,21 +80,56 @@ class Window:
 class FollowingWindow:
     """A window around all objects of a tracker, from frame to frame.
 
-    It is square or has the frame's proportions, or something between: what fits the objects. It widens fast, narrows
-    slowly, and widens step by step to the whole frame while one of the objects is not found. Objects that lie far apart
-    are seen in the whole frame, as without it.
+    It is square or has the frame's proportions, or something between: what fits the objects. It widens fast and narrows
+    slowly. An object that is not found is awaited where it was last; where it is seen elsewhere in the whole frame, that is
+    believed for some frames (:meth:`believes`). Objects that lie far apart are seen in the whole frame, as without it.
 
     A small base gains most: what covers a tenth of the frame is seen as finely as what fills it (``docs/small.md``).
+
     """
 
     def __init__(self) -> None:
-        self._boxes: dict[int, Box | None] = {}
-        self._extent: tuple[float, float] | None = None  # height, width
-        self._centre = (0.0, 0.0)  # y, x
+        self._boxes: dict[int, Box] = {}  # where objects were last
+        self._lost: set[int] = set()  # of which it is not known where they are
+        self._arrived: dict[int, int] = {}  # found elsewhere: frames for which what the whole frame shows is believed
+        self._extent: tuple[float, float] | None = None  # height, width; None: as what is tracked asks for
+
+    @property
+    def searching(self) -> bool:
+        """Whether somebody should look at the whole frame."""
+        return bool(self._lost or self._arrived)
 
     def forget(self, object_id: int) -> None:
         """An object is no longer tracked."""
         self._boxes.pop(object_id, None)
+        self._lost.discard(object_id)
+        self._arrived.pop(object_id, None)
+        if not self._boxes:
+            self._extent = None
+
+    def jump(self) -> None:
+        """The next frame does not follow the last: objects may be anywhere."""
+        self._lost.update(self._boxes)
+
+    def believes(self, object_id: int, mask: Tensor) -> bool:
+        """Whether an object is where an ``(H, W)`` bool mask of the whole frame shows it: lost, and then seen elsewhere."""
+        box = Window(0, 0, *mask.shape).boxes(mask[None])[0]
+        if box is None:
+            return False
+        if object_id in self._lost and not _meet(box, self._boxes[object_id]):
+            self._arrived[object_id] = SCOUTED
+        return object_id in self._arrived
+
+    def reaches_further(self, prompt: Prompt) -> bool:
+        """Whether a prompt says by clicks alone that a thing is where it was not known to be."""
+        if not is_click(prompt):
+            return False
+        known = None if prompt.object_id in self._lost else self._boxes.get(prompt.object_id)
+        if known is None or prompt.points is None or prompt.labels is None:
+            return known is None
+        x, y = prompt.points[prompt.labels == 1].unbind(1)
+        x0, y0, x1, y1 = known
+        return bool(((x < x0) | (x > x1) | (y < y0) | (y > y1)).any())
 
     def place(self, size: tuple[int, int], prompts: Iterable[Prompt] = ()) -> Window:
         """Where to look on the next frame.
@@ -100,36 +139,36 @@ class FollowingWindow:
             prompts: Those of that frame; all lie inside the window.
         """
         prompts = list(prompts)
-        said = [box for box in map(extent, prompts) if box is not None]
-        if any(self._boxes.get(p.object_id) is None and is_click(p) for p in prompts):
-            return Window(0, 0, *size)  # how far the thing reaches is not known
-        seen = [box for box in self._boxes.values() if box is not None]
-        if said or seen:
-            x0, y0, x1, y1 = union([*said, *seen])
-            self._centre = (y0 + y1) / 2, (x0 + x1) / 2
-            wanted = _proportioned(_AROUND * (y1 - y0), _AROUND * (x1 - x0), size)
-            self._extent = self._towards(wanted, at_once=bool(said))
-        lost = {i for i, box in self._boxes.items() if box is None} - {p.object_id for p in prompts}
-        if self._extent is None:
+        boxes = [box for box in (*map(extent, prompts), *self._boxes.values()) if box is not None]
+        if not boxes or any(self.reaches_further(prompt) for prompt in prompts):
+            self._extent = None
             return Window(0, 0, *size)
-        if lost:
-            self._extent = tuple_of(_SEARCHING * side for side in self._extent)
+        x0, y0, x1, y1 = union(boxes)
+        wanted = _proportioned(_AROUND * (y1 - y0), _AROUND * (x1 - x0), size)
+        told = any(not is_click(prompt) for prompt in prompts)
+        self._extent = wanted if told else self._towards(wanted, at_once=bool(prompts) or self.searching)
         self._extent = tuple_of(min(side, full) for side, full in zip(self._extent, size, strict=True))
-        spans = [_span(c, n, full) for c, n, full in zip(self._centre, self._extent, size, strict=True)]
+        centre = (y0 + y1) / 2, (x0 + x1) / 2
+        spans = [_span(c, n, full) for c, n, full in zip(centre, self._extent, size, strict=True)]
         (top, height), (left, width) = spans
         return Window(top, left, height, width)
 
     def saw(self, window: Window, object_ids: Sequence[int], masks: Tensor) -> None:
         """Remember where objects were found: ``(O, h', w')`` bool masks of the window."""
-        self._boxes.update(zip(object_ids, window.boxes(masks), strict=True))
+        self._arrived = {i: frames - 1 for i, frames in self._arrived.items() if frames > 1}
+        for object_id, box in zip(object_ids, window.boxes(masks), strict=True):
+            if box is None:
+                self._lost.add(object_id)
+            else:
+                self._lost.discard(object_id)
+                self._boxes[object_id] = box
 
     def _towards(self, wanted: tuple[float, float], at_once: bool) -> tuple[float, float]:
         if self._extent is None:
             return wanted
-        if at_once:
-            return tuple_of(max(pair) for pair in zip(wanted, self._extent, strict=True))
+        growing = 1.0 if at_once else _GROWING
         return tuple_of(
-            now * (goal / now) ** (_GROWING if goal > now else _SHRINKING)
+            now * (goal / now) ** (growing if goal > now else _SHRINKING)
             for now, goal in zip(self._extent, wanted, strict=True)
         )
 
@@ -157,6 +196,13 @@ def union(boxes: Sequence[Box]) -> Box:
     """The smallest box around all."""
     x0, y0, x1, y1 = zip(*boxes, strict=True)
     return min(x0), min(y0), max(x1), max(y1)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    """Whether two boxes have something in common."""
+    x0, y0, x1, y1 = one
+    u0, v0, u1, v1 = other
+    return x0 < u1 and u0 < x1 and y0 < v1 and v0 < y1
 
 
 def tuple_of(sides: Iterable[float]) -> tuple[float, float]:

@@ -192,6 +192,7 @@ class AnnotationTracker:
             prompts = self._prompts_on(frame, run, tracker.index)
             if prompts:
                 tracker.step(self._shown(self.pictures.frame(frame)), prompts)
+                tracker.jump()
         for frame, picture in frames:
             if self._stop.is_set():
                 return

@@ -7,9 +7,10 @@ import torch
 
 from robustvos.sam2.build import build_sam2
 from robustvos.sam2.config import Sam2Config
+from robustvos.sam2.forward import Answer
 from robustvos.sam2.memory_policies import DAM4SAM
 from robustvos.sam2.tracker import Tracker
-from robustvos.sam2.views import OUTSIDE, VIEW, FollowingWindow, Window, extent
+from robustvos.sam2.views import OUTSIDE, SCOUTED, VIEW, FollowingWindow, Window, extent
 from robustvos.types import Prompt
 
 SIZE = (200, 360)
@@ -112,24 +113,54 @@ def test_a_window_widens_fast_and_narrows_slowly():
     assert 0.9 * wider.height < narrower.height <= wider.height
 
 
-def test_the_whole_frame_is_searched_for_what_is_lost_and_what_is_forgotten_is_not_searched_for():
+def test_what_is_lost_is_awaited_where_it_was_and_believed_where_it_is_seen_elsewhere():
     following = FollowingWindow()
-    window = following.place(
-        SIZE, [Prompt(1, mask=masked(80, 160, 120, 200)), Prompt(2, mask=masked(80, 160, 90, 200))]
-    )
-    nothing, there = torch.zeros(1, 50, 50, dtype=torch.bool), torch.zeros(1, 50, 50, dtype=torch.bool)
-    there[:, 15:35, 15:35] = True
-    sizes = []
-    for _ in range(20):
-        following.saw(window, [1, 2], torch.cat([there, nothing]))
-        window = following.place(SIZE)
-        sizes.append(window.height)
-    assert sizes == sorted(sizes) and window.size == SIZE
-    following.forget(2)
-    for _ in range(60):
-        following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
-        window = following.place(SIZE)
-    assert window.height < 120
+    window = following.place(SIZE, [Prompt(1, mask=masked(80, 160, 120, 200))])
+    following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
+    assert not following.searching and not following.believes(1, masked(0, 0, 30, 30))  # it is known where it is
+    following.saw(window, [1], torch.zeros(1, 50, 50, dtype=torch.bool))
+    assert following.searching and following.place(SIZE) == window
+    assert not following.believes(1, masked(0, 0, 0, 0))
+    assert not following.believes(1, masked(90, 170, 130, 210))  # near where it was: seen better in the window
+    there = masked(0, 300, 40, 340)
+    for _ in range(SCOUTED):
+        assert following.believes(1, there)
+        moved = following.place(SIZE, [Prompt(1, mask=there)])
+        following.saw(moved, [1], moved.cut(there)[None])
+    assert moved.top == 0 and moved.left > window.left
+    assert not following.believes(1, there) and not following.searching
+
+
+def test_what_is_forgotten_leaves_no_trace():
+    following, size = FollowingWindow(), SIZE
+    whole = following.place(size, [Prompt(1, mask=masked(0, 0, 200, 360))])
+    following.saw(whole, [1], masked(0, 0, 0, 0)[None])
+    following.forget(1)
+    assert not following.searching
+    said = [Prompt(2, mask=masked(80, 160, 100, 180))]
+    assert following.place(size, said) == FollowingWindow().place(size, said)
+
+
+def test_a_jump_makes_everything_lost_until_it_is_seen_or_said():
+    following = FollowingWindow()
+    window = following.place(SIZE, [Prompt(1, mask=masked(80, 160, 120, 200))])
+    following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
+    following.jump()
+    assert following.searching and following.believes(1, masked(0, 0, 30, 30))
+
+
+def test_a_click_beyond_what_is_known_is_looked_at_in_the_whole_frame():
+    following = FollowingWindow()
+    window = following.place(SIZE, [Prompt(1, mask=masked(80, 160, 120, 200))])
+    following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
+
+    def click(x: float, y: float, label: int) -> Prompt:
+        return Prompt(1, points=torch.tensor([[x, y]]), labels=torch.tensor([label]))
+
+    assert not following.reaches_further(click(180, 100, 1)) and not following.reaches_further(click(180, 140, 0))
+    assert following.reaches_further(click(180, 140, 1))
+    following.jump()
+    assert following.reaches_further(click(180, 100, 1))
 
 
 def test_a_small_thing_is_seen_more_finely(nano):
@@ -156,9 +187,51 @@ def test_every_kind_of_prompt_leads_to_the_same_place(nano, said):
     tracker = Tracker(nano, view="objects")
     found = [tracker.step(frame, [prompt] if t == 0 else []) for t, frame in enumerate(clip)]
     assert iou(found[-1].masks[0], masked(88, 52, 112, 76)) > 0.6
-    moved = torch.tensor([[100.0, 20.0]])
-    corrected = tracker.step(clip[-1], [Prompt(1, points=moved, labels=torch.tensor([0]), frame=4)])
-    assert not corrected.masks[0, 20, 100]
+    more = Prompt(1, points=torch.tensor([[70.0, 100]]), labels=torch.tensor([1]), frame=4)
+    assert iou(tracker.step(clip[-1], [more]).masks[0], masked(88, 52, 112, 76)) > 0.6  # corrected in the window
+
+
+def test_what_leaves_is_gone_and_found_again_where_it_comes_back():
+    """With the base that looks so by default: a textured square goes, and comes back in the other corner."""
+    small = build_sam2(Sam2Config("small"))
+    ground, thing = pattern(240, 320, 3, 60, 120), pattern(40, 40, 4, 150, 250)
+
+    def frame(x: int | None, y: int = 0) -> torch.Tensor:
+        shown = ground.clone()
+        if x is not None:
+            shown[:, y : y + 40, x : x + 40] = thing
+        return shown
+
+    clip = [frame(40, 30)] * 7 + [frame(None)] * 3 + [frame(240, 170)] * 6
+    tracker = Tracker(small)
+    assert tracker.view == "objects"
+    found = [
+        tracker.step(shown, [Prompt(1, box=torch.tensor([40.0, 30, 80, 70]))] if t == 0 else [])
+        for t, shown in enumerate(clip)
+    ]
+    seen = [float(one.presence[0]) > 0 for one in found]
+    assert seen == [True] * 7 + [False] * 3 + [True] * 6
+    truth = torch.zeros(240, 320, dtype=torch.bool)
+    truth[170:210, 240:280] = True
+    assert iou(found[-1].masks[0], truth) > 0.7
+    tracker.jump()  # a cut: it is at its first place again
+    first = torch.zeros_like(truth)
+    first[30:70, 40:80] = True
+    assert iou(tracker.step(clip[0]).masks[0], first) > 0.5
+
+
+def pattern(height: int, width: int, seed: int, low: int, high: int) -> torch.Tensor:
+    """Coarse colours, ``(3, H, W)`` uint8."""
+    coarse = torch.randint(low, high, (1, 3, 6, 6), generator=torch.Generator().manual_seed(seed)).float()
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 255).byte()[0]
+
+
+def test_scores_of_others_stay_when_one_is_seen_elsewhere():
+    one = torch.ones(3, 1)
+    answer = Answer((4, 2, 9), one[..., None, None], one[..., None, None], one, 5 * one, one[:, 0], one[:, :0])
+    scored = answer.scored(2, torch.tensor(-3.0), torch.tensor(0.25))
+    assert scored.presence[:, 0].tolist() == [5, -3, 5] and scored.ious.tolist() == [1, 0.25, 1]
+    assert answer.presence[:, 0].tolist() == [5, 5, 5]
 
 
 def test_objects_far_apart_are_seen_in_the_whole_frame(nano):
