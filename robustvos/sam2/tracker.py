@@ -47,7 +47,8 @@ class Tracker:
     frame, and memory does not grow with the video. The future is not known: an object is tracked from its first prompt
     on, and a prompt never changes earlier frames. A prompt for an object that is already tracked is a correction: its
     clicks start from the mask tracked on that frame, and (if the model says ``add_all_frames_to_correct_as_cond``, as
-    ours do) the frame becomes one the object is conditioned on.
+    ours do) the frame becomes one the object is conditioned on. A model may say that its trackers look at a window
+    (``view``), and that masks follow edges (:mod:`robustvos.sam2.postprocessing`); SAM 2's own do neither.
 
     For mixed precision run it under ``torch.autocast``; the weights stay float32, as SAM 2's own code needs them.
 
@@ -103,7 +104,8 @@ class Tracker:
         stays = policy is not None or not non_overlapping
         built: View = getattr(model, VIEW, "frame")
         self.view: View = view or ("frame" if stays else built)
-        self.active_ids: tuple[int, ...] = ()
+        self._active_ids: tuple[int, ...] = ()
+        self._scouting = False
         self.reset()
 
     def reset(self) -> None:
@@ -127,6 +129,11 @@ class Tracker:
             policy=self.policy,
             view="frame",
         )
+
+    @property
+    def active_ids(self) -> tuple[int, ...]:
+        """See the class."""
+        return self._scout.active_ids if self._scouting and self._scout is not None else self._active_ids
 
     @property
     def index(self) -> int:
@@ -218,7 +225,11 @@ class Tracker:
         assert following is not None and scout is not None
         if not prompted and not following.searching and self._index % SCOUTED:
             return {}
-        found = scout.step(frame, [replace(prompt, frame=scout.index) for prompt in prompted.values()])
+        self._scouting = True
+        try:
+            found = scout.step(frame, [replace(prompt, frame=scout.index) for prompt in prompted.values()])
+        finally:
+            self._scouting = False
         seen = dict(zip(found.object_ids, map(_Seen, found.masks, found.presence, found.predicted_iou), strict=True))
         clicked = [i for i, prompt in prompted.items() if following.reaches_further(prompt) and seen[i].mask.any()]
         returned = [i for i in seen if i not in prompted and following.believes(i, seen[i].mask)]
@@ -255,7 +266,7 @@ class Tracker:
         for group in groups:
             query = self._query([i for i, _ in group], [self._path(path) for path in group])
             answer, candidates = propose(self.model, features, query, [self._bank(i).weights(p) for i, p in group])
-            self.active_ids = query.object_ids
+            self._active_ids = query.object_ids
             for row, path in enumerate(group):
                 proposed[path] = (answer, candidates, row)
         answers = []
@@ -299,12 +310,12 @@ class Tracker:
         return Query(tuple(object_ids), self._index, count, memories, introduces=not known)
 
     def _ask(self, features: FrameFeatures, query: Query) -> Answer:
-        self.active_ids = query.object_ids
+        self._active_ids = query.object_ids
         answer = ask(self.model, features, query)
         return replace(answer, low_res=fill_holes(answer.low_res, self.fill_hole_area))
 
     def _remember(self, features: FrameFeatures, answer: Answer, prompted: dict[int, Prompt]) -> None:
-        self.active_ids = answer.object_ids
+        self._active_ids = answer.object_ids
         memories, self._position = encode_memory(
             self.model, features, answer, [i in prompted for i in answer.object_ids]
         )

@@ -226,6 +226,18 @@ def pattern(height: int, width: int, seed: int, low: int, high: int) -> torch.Te
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 255).byte()[0]
 
 
+def test_hooks_know_whose_rows_a_pass_has_whoever_looks(nano):
+    tracker, rows = Tracker(nano, view="objects"), []
+    hook = nano.memory_attention.register_forward_hook(
+        lambda module, given, out: rows.append((len(tracker.active_ids), out.shape[1]))
+    )
+    said = {0: [Prompt(1, mask=masked(88, 40, 112, 64))], 2: [Prompt(2, mask=masked(120, 40, 150, 64), frame=2)]}
+    for t, shown in enumerate(frames(8)):
+        tracker.step(shown, said.get(t, ()))
+    hook.remove()
+    assert len(rows) > 14 and all(ids == batch for ids, batch in rows)  # the scout's passes are among them
+
+
 def test_scores_of_others_stay_when_one_is_seen_elsewhere():
     one = torch.ones(3, 1)
     answer = Answer((4, 2, 9), one[..., None, None], one[..., None, None], one, 5 * one, one[:, 0], one[:, :0])
