@@ -23,6 +23,20 @@ RESIZING = "frame_resizing"
 """Attribute of a built model: how a tracker brings frames to its square."""
 
 
+def check_frame(frame: Tensor, index: int, before: tuple[int, int] | None) -> tuple[int, int]:
+    """``(H, W)`` of frame ``index`` of a video whose former frames had the size ``before``, None if there are none.
+
+    Raises:
+        BadVideo: If it is not ``(3, H, W)`` uint8, or of another size than those before.
+    """
+    if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
+        raise BadVideo(f"frame {index} must be uint8 (3, H, W), got {frame.dtype} {tuple(frame.shape)}")
+    size = (frame.shape[-2], frame.shape[-1])
+    if before not in (None, size):
+        raise BadVideo(f"frame {index} is {size} (H, W), those before {before}; reset() for another video")
+    return size
+
+
 def preprocess(
     frames: Tensor, image_size: int, device: torch.device | str = "cpu", resizing: Resize = "fast"
 ) -> Tensor:

@@ -41,6 +41,25 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> None:
         raise BadPrompt(f"{where} has no point: give at least one, or a box or a mask")
 
 
+def check_prompts(prompts: Sequence[Prompt], index: int, size: tuple[int, int]) -> dict[int, Prompt]:
+    """The prompts of frame ``index``, ``(H, W)``, by object.
+
+    Raises:
+        BadPrompt: As :func:`check_prompt`; if a prompt is for another frame, or is the second for its object.
+        BadMask: As :func:`check_prompt`.
+    """
+    prompted: dict[int, Prompt] = {}
+    for prompt in prompts:
+        if prompt.frame != index:
+            where = f"is for frame {prompt.frame}, but this is frame {index}; give it with its frame"
+            raise BadPrompt(f"prompt for object {prompt.object_id} {where}")
+        if prompt.object_id in prompted:
+            raise BadPrompt(f"two prompts for object {prompt.object_id} on frame {index}; join them into one")
+        check_prompt(prompt, size)
+        prompted[prompt.object_id] = prompt
+    return prompted
+
+
 def point_count(prompt: Prompt) -> int:
     """Number of points SAM 2 gets for ``prompt``; a box counts as two, a mask as none."""
     points = 0 if prompt.points is None else len(prompt.points)

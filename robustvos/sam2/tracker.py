@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from robustvos.errors import BadPrompt, BadVideo
+from robustvos.errors import BadPrompt
 from robustvos.sam2.candidates import Proposals, propose
 from robustvos.sam2.forward import LONG_VIDEO, Answer, FrameFeatures, Query, ask, encode_image, encode_memory, upsample
 from robustvos.sam2.memory import Memory, MemoryBank, Reach, collate
@@ -22,21 +22,14 @@ from robustvos.sam2.postprocessing import (
     follow_edges,
     predictor_extras,
 )
-from robustvos.sam2.preprocess import RESIZING, Resize, preprocess
-from robustvos.sam2.prompts import check_prompt, point_count, stack_masks, stack_points
-from robustvos.sam2.views import SCOUTED, VIEW, FollowingWindow, View, Window
+from robustvos.sam2.preprocess import RESIZING, Resize, check_frame, preprocess
+from robustvos.sam2.prompts import check_prompts, point_count, stack_masks, stack_points
+from robustvos.sam2.scout import Scout
+from robustvos.sam2.views import VIEW, View, Window
 from robustvos.types import Prompt, TrackedFrame, empty_masks
 
 _Thing = TypeVar("_Thing")
 _PREVIOUS_LOGITS = 32.0  # bound on logits that correction clicks start from, as in SAM 2's predictor
-
-
-class _Seen(NamedTuple):
-    """An object as it is seen in the whole frame: ``(H, W)`` bool, and two scores."""
-
-    mask: Tensor
-    presence: Tensor
-    iou: Tensor
 
 
 class Tracker:
@@ -105,7 +98,6 @@ class Tracker:
         built: View = getattr(model, VIEW, "frame")
         self.view: View = view or ("frame" if stays else built)
         self._active_ids: tuple[int, ...] = ()
-        self._scouting = False
         self.reset()
 
     def reset(self) -> None:
@@ -113,13 +105,12 @@ class Tracker:
         self._banks: dict[int, MemoryBank] = {}
         self._picked: dict[int, list[Answer]] = {}  # by the policy on this frame
         self._position: Tensor | None = None
-        self._following = FollowingWindow() if self.view == "objects" else None
-        self._scout = self._seeing_all() if self.view == "objects" else None
+        self._scout = Scout(self._seeing_all()) if self.view == "objects" else None
         self._index = 0
         self._size: tuple[int, int] | None = None
 
     def _seeing_all(self) -> Tracker:
-        """Another, of the same objects, that looks at whole frames now and then."""
+        """Another, set alike, that looks at whole frames."""
         return Tracker(
             self.model,
             non_overlapping=self.non_overlapping,
@@ -133,7 +124,7 @@ class Tracker:
     @property
     def active_ids(self) -> tuple[int, ...]:
         """See the class."""
-        return self._scout.active_ids if self._scouting and self._scout is not None else self._active_ids
+        return self._scout.active_ids if self._scout is not None and self._scout.looking else self._active_ids
 
     @property
     def index(self) -> int:
@@ -154,8 +145,7 @@ class Tracker:
         if object_id not in self._banks:
             raise BadPrompt(f"no object {object_id} to remove; tracked are: {_listed(self._banks)}")
         del self._banks[object_id]
-        if self._following is not None and self._scout is not None:
-            self._following.forget(object_id)
+        if self._scout is not None:
             self._scout.remove(object_id)
 
     def jump(self) -> None:
@@ -163,8 +153,8 @@ class Tracker:
 
         What is remembered stays; only that things are near where they were is no longer taken for granted.
         """
-        if self._following is not None:
-            self._following.jump()
+        if self._scout is not None:
+            self._scout.window.jump()
 
     def step(self, frame: Tensor, prompts: Sequence[Prompt] = ()) -> TrackedFrame:
         """Take the next frame of the video and find every object on it.
@@ -184,8 +174,8 @@ class Tracker:
             ValueError: If the model is in training mode or its weights are half precision.
         """
         self._check_model()
-        size = self._check_size(frame)
-        prompted = self._check_prompts(prompts, size)
+        size = check_frame(frame, self._index, self._size)
+        prompted = check_prompts(prompts, self._index, size)
         if self._banks or prompted:
             with torch.inference_mode(), predictor_extras(self.model, self.predictor_postprocessing):
                 answer, window = self._advance(frame, prompted, size)
@@ -205,35 +195,19 @@ class Tracker:
 
     def _advance(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> tuple[Answer, Window]:
         """Track known objects, apply the prompts, remember both; and where was looked."""
-        if self._following is None or self._scout is None:
+        if self._scout is None:
             window = Window(0, 0, *size)
             features, answer = self._find(frame, prompted, window)
         else:
-            believed = self._scouted(frame, prompted, size)
-            told = prompted | {i: Prompt(i, mask=seen.mask, frame=self._index) for i, seen in believed.items()}
-            window = self._following.place(size, told.values())
+            seen = self._scout.look(frame, prompted, self._index)
+            told = prompted | {i: Prompt(i, mask=one.mask, frame=self._index) for i, one in seen.items()}
+            window = self._scout.window.place(size, told.values())
             features, answer = self._find(frame, told, window)
-            for i, seen in believed.items():
-                answer = answer.scored(i, seen.presence, seen.iou)
-            self._following.saw(window, answer.object_ids, answer.low_res[:, 0] > 0)
+            for i, one in seen.items():
+                answer = answer.scored(i, one.presence, one.iou)
+            self._scout.window.saw(window, answer.object_ids, answer.low_res[:, 0] > 0)
         self._remember(features, answer, prompted)
         return answer, window
-
-    def _scouted(self, frame: Tensor, prompted: dict[int, Prompt], size: tuple[int, int]) -> dict[int, _Seen]:
-        """What is seen in the whole frame, for those for whom it counts: lost, or clicked on where they were not known."""
-        following, scout = self._following, self._scout
-        assert following is not None and scout is not None
-        if not prompted and not following.searching and self._index % SCOUTED:
-            return {}
-        self._scouting = True
-        try:
-            found = scout.step(frame, [replace(prompt, frame=scout.index) for prompt in prompted.values()])
-        finally:
-            self._scouting = False
-        seen = dict(zip(found.object_ids, map(_Seen, found.masks, found.presence, found.predicted_iou), strict=True))
-        clicked = [i for i, prompt in prompted.items() if following.reaches_further(prompt) and seen[i].mask.any()]
-        returned = [i for i in seen if i not in prompted and following.believes(i, seen[i].mask)]
-        return {i: seen[i] for i in (*clicked, *returned)}
 
     def _find(self, frame: Tensor, prompted: dict[int, Prompt], window: Window) -> tuple[FrameFeatures, Answer]:
         """All objects, tracked or prompted, in a window of the frame."""
@@ -369,28 +343,6 @@ class Tracker:
         if prompt.mask is not None and self.model.use_mask_input_as_output_without_sam:
             return "mask"  # memory is not looked at
         return prompt.mask is not None, point_count(prompt), bank and bank.signature(self._index)
-
-    def _check_size(self, frame: Tensor) -> tuple[int, int]:
-        if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
-            raise BadVideo(f"frame {self._index} must be uint8 (3, H, W), got {frame.dtype} {tuple(frame.shape)}")
-        size = (frame.shape[-2], frame.shape[-1])
-        if self._size not in (None, size):
-            raise BadVideo(
-                f"frame {self._index} is {size} (H, W), those before {self._size}; reset() for another video"
-            )
-        return size
-
-    def _check_prompts(self, prompts: Sequence[Prompt], size: tuple[int, int]) -> dict[int, Prompt]:
-        prompted: dict[int, Prompt] = {}
-        for prompt in prompts:
-            if prompt.frame != self._index:
-                where = f"is for frame {prompt.frame}, but this is frame {self._index}; give it with its frame"
-                raise BadPrompt(f"prompt for object {prompt.object_id} {where}")
-            if prompt.object_id in prompted:
-                raise BadPrompt(f"two prompts for object {prompt.object_id} on frame {self._index}; join them into one")
-            check_prompt(prompt, size)
-            prompted[prompt.object_id] = prompt
-        return prompted
 
     def _check_model(self) -> None:
         if self.model.training:

@@ -17,12 +17,8 @@ VIEW = "view"
 OUTSIDE = -1024.0
 """Logit of what a window does not show; SAM 2's of an object that is not there."""
 
-_AROUND = (
-    2.5  # times as high and wide as what is tracked; where it fills more, a base takes what it leaves behind for it
-)
-SCOUTED = 5
-"""Every so many frames the whole frame is looked at, so that things are known at that size too where they must be searched
-for; and for so many what is seen there of a thing that has come back elsewhere is believed."""
+_AROUND = 2.5  # times as high and wide as what is tracked; in less, a base takes for it what it leaves behind
+_TRUSTED = 5  # frames for which it is believed where a thing is that has come back elsewhere
 _LEAST = 0.25  # of the frame's height and width
 _GROWING, _SHRINKING = 0.5, 0.05  # of the way, in logarithms, that a window goes in a frame
 _SPECKS = 0.01  # of a mask's area, that may lie beyond each side of its box
@@ -85,11 +81,10 @@ class FollowingWindow:
     believed for some frames (:meth:`believes`). Objects that lie far apart are seen in the whole frame, as without it.
 
     A small base gains most: what covers a tenth of the frame is seen as finely as what fills it (``docs/small.md``).
-
     """
 
     def __init__(self) -> None:
-        self._boxes: dict[int, Box] = {}  # where objects were last
+        self._boxes: dict[int, Box] = {}  # where objects were last, if they were ever found
         self._lost: set[int] = set()  # of which it is not known where they are
         self._arrived: dict[int, int] = {}  # found elsewhere: frames for which what the whole frame shows is believed
         self._extent: tuple[float, float] | None = None  # height, width; None: as what is tracked asks for
@@ -116,9 +111,15 @@ class FollowingWindow:
         box = Window(0, 0, *mask.shape).boxes(mask[None])[0]
         if box is None:
             return False
-        if object_id in self._lost and not _meet(box, self._boxes[object_id]):
-            self._arrived[object_id] = SCOUTED
+        last = self._boxes.get(object_id)
+        if object_id in self._lost and (last is None or not _meet(box, last)):
+            self._arrived[object_id] = _TRUSTED
         return object_id in self._arrived
+
+    def settle(self, object_ids: Iterable[int]) -> None:
+        """A person has said where these are: that counts, not what the whole frame showed before."""
+        for object_id in object_ids:
+            self._arrived.pop(object_id, None)
 
     def reaches_further(self, prompt: Prompt) -> bool:
         """Whether a prompt says by clicks alone that a thing is where it was not known to be."""

@@ -95,6 +95,16 @@ def load_system(
     return system
 
 
+def _flat(single: Mapping[str, Any]) -> dict[str, Any]:
+    """Single settings, those of the base by their full names."""
+    base = single.get("sam2", {})
+    if not isinstance(base, Mapping):
+        example = "{'sam2.image_size': 512}"
+        raise UserError(f"settings: sam2 takes single settings, e.g. {example}; name a base by sam2={base!r}")
+    named = {name: value for name, value in single.items() if name != "sam2"}
+    return named | {f"sam2.{name}": value for name, value in base.items()}
+
+
 def _made(
     found: Settings, single: Mapping[str, Any]
 ) -> tuple[Sam2Config, Adapter | None, Restorer | None, MemoryPolicy | None]:
@@ -106,13 +116,7 @@ def _made(
         "model.memory": found.memory,
     }
     said: dict[str, list[str]] = {part: [] for part in parts}
-    base = single.get("sam2", {})
-    if not isinstance(base, Mapping):
-        raise UserError(
-            f"settings: sam2 takes single settings, e.g. {{'sam2.image_size': 512}}; name a base by sam2={base!r}"
-        )
-    nested = {f"sam2.{name}": value for name, value in base.items()}
-    for name, value in {**{name: value for name, value in single.items() if name != "sam2"}, **nested}.items():
+    for name, value in _flat(single).items():
         part = next((part for part in parts if f"{name}.".startswith(f"{part}.")), None)
         if part is None:
             raise _not_of_a_system(name, list(parts))

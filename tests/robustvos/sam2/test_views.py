@@ -10,7 +10,7 @@ from robustvos.sam2.config import Sam2Config
 from robustvos.sam2.forward import Answer
 from robustvos.sam2.memory_policies import DAM4SAM
 from robustvos.sam2.tracker import Tracker
-from robustvos.sam2.views import OUTSIDE, SCOUTED, VIEW, FollowingWindow, Window, extent
+from robustvos.sam2.views import OUTSIDE, VIEW, FollowingWindow, Window, extent
 from robustvos.types import Prompt
 
 SIZE = (200, 360)
@@ -123,7 +123,7 @@ def test_what_is_lost_is_awaited_where_it_was_and_believed_where_it_is_seen_else
     assert not following.believes(1, masked(0, 0, 0, 0))
     assert not following.believes(1, masked(90, 170, 130, 210))  # near where it was: seen better in the window
     there = masked(0, 300, 40, 340)
-    for _ in range(SCOUTED):
+    for _ in range(5):
         assert following.believes(1, there)
         moved = following.place(SIZE, [Prompt(1, mask=there)])
         following.saw(moved, [1], moved.cut(there)[None])
@@ -147,6 +147,27 @@ def test_a_jump_makes_everything_lost_until_it_is_seen_or_said():
     following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
     following.jump()
     assert following.searching and following.believes(1, masked(0, 0, 30, 30))
+
+
+def test_what_a_person_says_of_a_thing_that_came_back_counts_more():
+    following = FollowingWindow()
+    window = following.place(SIZE, [Prompt(1, mask=masked(80, 160, 120, 200))])
+    following.saw(window, [1], window.cut(masked(80, 160, 120, 200))[None])
+    following.jump()
+    assert following.believes(1, masked(0, 0, 30, 30))
+    corrected = following.place(SIZE, [Prompt(1, mask=masked(90, 20, 120, 50))])
+    following.settle([1])
+    following.saw(corrected, [1], corrected.cut(masked(90, 20, 120, 50))[None])
+    assert not following.searching and not following.believes(1, masked(0, 0, 30, 30))
+
+
+def test_a_thing_that_was_never_found_is_believed_where_it_shows_itself():
+    following = FollowingWindow()
+    click = Prompt(1, points=torch.tensor([[50.0, 50.0]]), labels=torch.tensor([1]))
+    whole = following.place(SIZE, [click])
+    following.saw(whole, [1], masked(0, 0, 0, 0)[None])
+    assert following.searching and following.place(SIZE) == whole
+    assert following.believes(1, masked(40, 40, 60, 60))
 
 
 def test_a_click_beyond_what_is_known_is_looked_at_in_the_whole_frame():
